@@ -1,0 +1,1 @@
+"""The GANs of the literature as PyTorch Lightning modules."""

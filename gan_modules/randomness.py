@@ -1,0 +1,104 @@
+"""Random numbers that belong to the step and to the sample: counted, never carried along.
+
+A `Stream` makes the draws of one training step a function of (seed, step, number of the draw, item of the global
+batch). A run that was killed and resumed therefore draws what the uninterrupted run drew, and N processes, or a batch
+cut into micro-batches, draw together what one process draws for the whole batch. Nothing is saved, because there is
+no state.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+_MASK = (1 << 64) - 1
+
+
+def mix(*integers: int) -> int:
+    """Hash integers to a seed in [0, 2**63), by the finaliser of splitmix64 (Steele, Lea and Flood, 2014).
+
+    >>> mix(0, 1) == mix(0, 1), mix(0, 1) == mix(1, 0)
+    (True, False)
+    """
+    state = 0
+    for integer in integers:
+        state = (state + (integer & _MASK) + 0x9E3779B97F4A7C15) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state >> 1
+
+
+class Stream:
+    """The random numbers of one step, of which this process takes one of `parts` equal parts.
+
+    Args:
+        seed: the hash of whatever the numbers belong to.
+        part: which part of the global batch this process works on, in [0, parts).
+        parts: how many parts the global batch is cut into.
+    """
+
+    def __init__(self, seed: int, part: int = 0, parts: int = 1) -> None:
+        self.seed, self.part, self.parts = seed, part, parts
+        self.draws = 0
+
+    def draw(
+        self, sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype
+    ) -> Tensor:
+        """The next draw of `sampler` (`torch.randn`, `torch.rand`) for this process's part of the batch."""
+        generator = torch.Generator(device or "cpu").manual_seed(mix(self.seed, self.draws))
+        self.draws += 1
+        count, *rest = shape
+        drawn = sampler(count * self.parts, *rest, generator=generator, device=device, dtype=dtype)
+        return drawn[self.part * count : (self.part + 1) * count]
+
+    @contextmanager
+    def cut(self, part: int, parts: int) -> Iterator[None]:
+        """Inside, draw for one of `parts` micro-batches; each of them starts at the same draw."""
+        whole = self.part, self.parts, self.draws
+        self.part, self.parts = self.part * parts + part, self.parts * parts
+        try:
+            yield
+        finally:
+            self.part, self.parts = whole[:2]
+            if part + 1 < parts:
+                self.draws = whole[2]
+
+
+_current: ContextVar[Stream | None] = ContextVar("current_stream", default=None)
+
+
+@contextmanager
+def using(stream: Stream | None) -> Iterator[None]:
+    """Inside, `normal` and `uniform` draw from `stream` (None: from torch's global generator)."""
+    token = _current.set(stream)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current() -> Stream | None:
+    """The stream in use, if any."""
+    return _current.get()
+
+
+def normal(*shape: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    """Standard normal numbers; the first dimension is the batch's."""
+    return _draw(torch.randn, shape, device, dtype)
+
+
+def uniform(*shape: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    """Uniform numbers in [0, 1); the first dimension is the batch's."""
+    return _draw(torch.rand, shape, device, dtype)
+
+
+def _draw(
+    sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype | None
+) -> Tensor:
+    stream, dtype = _current.get(), dtype or torch.get_default_dtype()
+    if stream is None:
+        return sampler(*shape, device=device, dtype=dtype)
+    return stream.draw(sampler, shape, device, dtype)
