@@ -1,0 +1,163 @@
+"""Pictures from the wild: every kind that people have loads right, or is refused with its name and the reason."""
+
+import os
+import stat
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageColor, ImageOps
+from torch import Tensor
+
+SUFFIXES = frozenset(".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split())
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_picture(path: Path, channels: int = 3, size: int | None = None, background: str = "white") -> Tensor:
+    """The picture at `path`, upright: uint8 (channels, h, w).
+
+    16-bit grey is scaled by 1/257. Wider integers and floats are taken as [0, 1], [0, 255] or [0, 65535], the
+    narrowest that holds them, and stretched from their own minimum to their maximum if none does. Of an animation
+    the first frame is read.
+
+    Args:
+        path: a file of any format that Pillow reads.
+        channels: 1 or 3; the picture is converted.
+        size: the middle square of the picture is resized to it (bicubic, antialiased); None keeps the picture.
+        background: colour behind transparent pixels, a name or #rrggbb.
+
+    Raises:
+        FileNotFoundError: if there is no such file, or a link leads nowhere.
+        ValueError: if it is no regular file, empty, damaged, no picture, or has more pixels than Pillow's limit
+            (`PIL.Image.MAX_IMAGE_PIXELS`, against decompression bombs).
+    """
+    picture = _opened(path, background)
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if size is not None:
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+    pixels = np.array(picture)
+    return torch.from_numpy(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1).copy())
+
+
+def check_picture(path: Path) -> None:
+    """Raise as `load_picture` does, for what the head of a file tells without decoding it."""
+    _check_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            Image.open(path).close()
+    except Exception as error:  # Pillow's readers raise whatever the damage made them stumble over
+        raise ValueError(_refusal(path, error)) from error
+
+
+def check_colour(colour: str) -> None:
+    """Raise a ValueError unless Pillow knows the colour."""
+    try:
+        ImageColor.getrgb(colour)
+    except ValueError as error:
+        raise ValueError(f"background is a colour such as white or #ff8000, not {colour!r}.") from error
+
+
+def find_pictures(root: Path) -> list[Path]:
+    """All files below `root` with a picture's suffix, sorted; hidden ones (`.x`, `._x`) are left out.
+
+    Linked folders are followed, each real folder once, so that a loop of links ends.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if `root` is no folder.
+    """
+    if not root.exists():
+        raise FileNotFoundError(f"There is no folder {root}: check the path.")
+    if not root.is_dir():
+        raise ValueError(f"{root} is a file where a folder of pictures is expected.")
+    found, seen = [], set()
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        found += [Path(folder, name) for name in files if _is_picture_name(name)]
+    return sorted(found)
+
+
+def _is_picture_name(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        reason = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        raise FileNotFoundError(f"{path} {reason}.")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # to open a named pipe would wait for ever
+        raise ValueError(f"{path} is no regular file.")
+    if not status.st_size:
+        raise ValueError(f"{path} is empty.")
+
+
+def _opened(path: Path, background: str) -> Image.Image:
+    _check_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                opened.load()
+                return _flat(_upright(opened), background)
+    except Exception as error:  # Pillow's readers raise whatever the damage made them stumble over
+        raise ValueError(_refusal(path, error)) from error
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"{path} is not a picture."
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return f"{path} has more than {Image.MAX_IMAGE_PIXELS} pixels: make it smaller."
+    return f"{path} is damaged ({error})."
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged metadata are no reason to refuse a picture
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _flat(picture: Image.Image, background: str) -> Image.Image:
+    """In 8 bits a channel and without transparency."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_in_bytes(np.asarray(picture), picture.mode))
+    if not picture.has_transparency_data:
+        return picture
+    base = "RGBA" if picture.mode != "La" else "LA"
+    picture = picture.convert(base).convert("RGBA")
+    behind = Image.new("RGBA", picture.size, background)
+    behind.alpha_composite(picture)
+    return behind.convert("RGB")
+
+
+def _in_bytes(values: np.ndarray, mode: str) -> np.ndarray:  # type: ignore[type-arg]
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds numbers that are not finite")
+    low, high = values.min(), values.max()
+    if mode.startswith("I;16"):
+        low, high = 0, 65535
+    elif low >= 0 and high <= 65535:
+        narrow = [65535] if mode == "I" else [1, 255, 65535]
+        low, high = 0, next(top for top in narrow if high <= top)
+    return np.rint((values - low) * (255 / max(high - low, 1e-30))).astype(np.uint8)
