@@ -1,0 +1,51 @@
+"""Plain networks: any `nn.Module` with the same signature does in their place."""
+
+from gan_modules.networks.dcgan import DCGANDiscriminator, DCGANGenerator, DCGANTrunk, RecognitionHead, ScoreHead
+from gan_modules.networks.init import init_glorot, init_normal
+from gan_modules.networks.layers import (
+    Dropout,
+    EqualizedConv2d,
+    EqualizedDownConv2d,
+    EqualizedLinear,
+    EqualizedUpConv2d,
+    InstanceNorm,
+    LayerNorm,
+    Maxout,
+    MinibatchStd,
+    PixelNorm,
+)
+from gan_modules.networks.mlp import MLPDiscriminator, MLPGenerator
+from gan_modules.networks.patchgan import PatchDiscriminator
+from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
+from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
+from gan_modules.networks.translator import ResNetTranslator
+from gan_modules.networks.unet import UNetGenerator
+
+__all__ = [
+    "DCGANDiscriminator",
+    "DCGANGenerator",
+    "DCGANTrunk",
+    "Dropout",
+    "EqualizedConv2d",
+    "EqualizedDownConv2d",
+    "EqualizedLinear",
+    "EqualizedUpConv2d",
+    "InstanceNorm",
+    "LayerNorm",
+    "MLPDiscriminator",
+    "MLPGenerator",
+    "Maxout",
+    "MinibatchStd",
+    "PatchDiscriminator",
+    "PixelNorm",
+    "ProgressiveDiscriminator",
+    "ProgressiveGenerator",
+    "RecognitionHead",
+    "ResNetCritic",
+    "ResNetGenerator",
+    "ResNetTranslator",
+    "ScoreHead",
+    "UNetGenerator",
+    "init_glorot",
+    "init_normal",
+]

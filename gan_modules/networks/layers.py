@@ -1,0 +1,159 @@
+"""Layers that torch does not have, or has with a defect."""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_modules.networks.resampling import conv_downsample, upsample_conv
+from gan_modules.randomness import uniform
+
+Norm: TypeAlias = Callable[[int], nn.Module]
+"""A number of channels -> a normalisation layer: `nn.BatchNorm2d`, `InstanceNorm`, `LayerNorm`, ..."""
+
+
+def normalised(norm: Norm | None, channels: int) -> list[nn.Module]:
+    """The layers of `norm`: one, or none."""
+    return [] if norm is None else [norm(channels)]
+
+
+class InstanceNorm(nn.GroupNorm):
+    """Normalise every channel of every image to mean 0 and variance 1; (n, c, h, w) -> (n, c, h, w).
+
+    Ulyanov et al. (2016), "Instance normalization". Computed as a group norm, because `F.instance_norm` returns wrong
+    gradients on the CPU for one image whose gradient is channels_last.
+
+    Args:
+        channels: c.
+        affine: learn a scale and a shift per channel.
+    """
+
+    def __init__(self, channels: int, affine: bool = False) -> None:
+        super().__init__(channels, channels, affine=affine)
+
+
+class LayerNorm(nn.GroupNorm):
+    """Normalise every image over channels and pixels, then scale and shift every channel; (n, c, h, w) -> the same.
+
+    What WGAN-GP recommends for critics (Gulrajani et al., 2017, section 4), as it does not couple the samples.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels)
+
+
+class PixelNorm(nn.Module):
+    """Scale the channels of every pixel to mean square 1; (n, c, ...) -> (n, c, ...).
+
+    Karras et al. (2018), "Progressive growing of GANs", section 4.2.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+class MinibatchStd(nn.Module):
+    """Append, as one more channel, the average standard deviation over a group; (n, c, h, w) -> (n, c + 1, h, w).
+
+    Karras et al. (2018), section 3. A group is made of neighbours in the batch, so that processes that each hold a
+    part of the batch see the groups of the whole.
+
+    Args:
+        group: images a group; where it does not divide the batch, the largest smaller number that does.
+    """
+
+    def __init__(self, group: int = 4) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, channels, height, width = x.shape
+        group = next(size for size in range(min(self.group, count), 0, -1) if count % size == 0)
+        groups = x.reshape(count // group, group, channels, height, width)
+        variance = groups.var(dim=1, correction=0)
+        deviation = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3)).to(x.dtype)
+        return torch.cat([x, deviation.repeat_interleave(group).view(-1, 1, 1, 1).expand(-1, 1, height, width)], dim=1)
+
+
+class EqualizedLinear(nn.Module):
+    """A linear layer whose weights are N(0, 1) and scaled by gain / sqrt(fan_in) at run time; (n, i) -> (n, o).
+
+    Karras et al. (2018), section 4.1: with Adam, all weights then learn at one speed.
+    """
+
+    def __init__(self, in_features: int, out_features: int, gain: float = math.sqrt(2)) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.scale = gain / math.sqrt(in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias)
+
+
+class EqualizedConv2d(nn.Module):
+    """A convolution that keeps the size and is scaled like `EqualizedLinear`; (n, i, h, w) -> (n, o, h, w)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, gain: float = math.sqrt(2)) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.scale = gain / math.sqrt(in_channels * kernel**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight * self.scale, self.bias, padding="same")
+
+
+class EqualizedUpConv2d(EqualizedConv2d):
+    """Double the size by nearest neighbour, then convolve by 3 x 3; (n, i, h, w) -> (n, o, 2h, 2w)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upsample_conv(x, self.weight * self.scale, self.bias)
+
+
+class EqualizedDownConv2d(EqualizedConv2d):
+    """Convolve by 3 x 3, then halve the size by averaging; (n, i, h, w) -> (n, o, h/2, w/2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv_downsample(x, self.weight * self.scale, self.bias)
+
+
+class Maxout(nn.Module):
+    """The largest of several linear maps; (n, i) -> (n, o). Goodfellow et al. (2013), "Maxout networks"."""
+
+    def __init__(self, in_features: int, out_features: int, pieces: int = 5) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear = nn.Linear(in_features, out_features * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
+
+
+class Dropout(nn.Module):
+    """Set entries to zero with probability p and divide the others by 1 - p; any shape, its first dimension the batch.
+
+    Inside a training step the mask of an image is a function of seed, step and image, whatever the number of processes.
+
+    Args:
+        p: the probability, in [0, 1).
+        in_eval: drop in eval mode as well, as pix2pix does for want of another noise (Isola et al., 2017, section 3.1).
+
+    Raises:
+        ValueError: if p is outside [0, 1).
+    """
+
+    def __init__(self, p: float = 0.5, in_eval: bool = False) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"The probability of dropout must be in [0, 1), got {p}.")
+        self.p, self.in_eval = p, in_eval
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.p == 0 or not (self.training or self.in_eval):
+            return x
+        kept = uniform(*x.shape, device=x.device, dtype=torch.float32) >= self.p
+        return x * kept / (1 - self.p)

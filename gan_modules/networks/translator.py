@@ -1,0 +1,82 @@
+"""The generator of CycleGAN."""
+
+from torch import Tensor, nn
+
+from gan_modules.networks.checks import check_images
+from gan_modules.networks.init import init_normal
+from gan_modules.networks.layers import Dropout, InstanceNorm, Norm, normalised
+
+
+class ResNetTranslator(nn.Module):
+    """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1].
+
+    Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent adversarial networks", appendix 7.2:
+    c7s1-64, d128, d256, R256 nine times, u128, u64, c7s1-3, all padded by reflection.
+
+    Args:
+        in_channels: of the source.
+        out_channels: of the translation.
+        width: feature maps of the first layer; they double with each halving of the size.
+        blocks: residual blocks: nine for 256 pixels, six for 128.
+        downsamplings: halvings of the size before the blocks, and doublings after them.
+        norm: after every convolution but the last; None for biases instead.
+        dropout: probability, inside the residual blocks.
+
+    Raises:
+        ValueError: from `forward`, for images whose sides 2**downsamplings does not divide, or with other channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        width: int = 64,
+        blocks: int = 9,
+        downsamplings: int = 2,
+        norm: Norm | None = InstanceNorm,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.downsamplings = in_channels, downsamplings
+        inner, bias = width * 2**downsamplings, norm is None
+        parts = [nn.ReflectionPad2d(3), *_activated(nn.Conv2d(in_channels, width, 7, bias=bias), norm)]
+        for level in range(downsamplings):
+            narrow = width * 2**level
+            parts += _activated(nn.Conv2d(narrow, 2 * narrow, 3, 2, 1, bias=bias), norm)
+        parts += [_Residual(inner, norm, dropout) for _ in range(blocks)]
+        for level in reversed(range(downsamplings)):
+            narrow = width * 2**level
+            parts += _activated(nn.ConvTranspose2d(2 * narrow, narrow, 3, 2, 1, output_padding=1, bias=bias), norm)
+        self.layers = nn.Sequential(*parts, nn.ReflectionPad2d(3), nn.Conv2d(width, out_channels, 7), nn.Tanh())
+        init_normal(self)
+
+    def forward(self, source: Tensor) -> Tensor:
+        check_images(source, self.in_channels)
+        factor = 2**self.downsamplings
+        if any(side % factor or side < max(2 * factor, 4) for side in source.shape[2:]):
+            raise ValueError(
+                f"Expected a height and a width that {factor} divides, of at least {max(2 * factor, 4)} pixels, got "
+                f"{source.shape[2]} x {source.shape[3]}: resize or crop the images."
+            )
+        return self.layers(source)
+
+
+def _activated(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: Norm | None) -> list[nn.Module]:
+    return [convolution, *normalised(norm, convolution.out_channels), nn.ReLU(inplace=True)]
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int, norm: Norm | None, dropout: float) -> None:
+        super().__init__()
+        bias = norm is None
+        self.branch = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            *_activated(nn.Conv2d(channels, channels, 3, bias=bias), norm),
+            *([Dropout(dropout)] if dropout else []),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            *normalised(norm, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.branch(x)
