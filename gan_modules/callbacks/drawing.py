@@ -1,0 +1,149 @@
+"""Pictures of samples: grids, columns with titles, and scatter plots."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+WIDTH = 960  # that pictures are enlarged to, or stay just below
+_PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (214, 214, 214)
+_DATA, _SAMPLES = (150, 150, 150), (214, 69, 65)
+
+Column = tuple[str, Tensor]
+
+
+def grid(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Image:
+    """Images in rows, from left to right and from top to bottom.
+
+    Args:
+        images: (n, 1 or 3, h, w) in [-1, 1]; what lies outside is clamped, NaN is black.
+        columns: images in a row.
+        scale: whole number by which pixels are enlarged; None: as far as fits into 960 pixels.
+
+    Raises:
+        ValueError: if there are no images, or they have neither one nor three channels.
+    """
+    columns = min(columns, len(images))
+    pixels = _enlarged(images, scale or _fitting(images.shape[-1] * max(columns, 1)))
+    gap = _gap(pixels)
+    height, width = pixels.shape[1] + gap, pixels.shape[2] + gap
+    rows = -(-len(pixels) // columns)
+    picture = Image.new("RGB", (columns * width + gap, rows * height + gap), _PAPER)
+    for number, image in enumerate(pixels):
+        row, column = divmod(number, columns)
+        picture.paste(Image.fromarray(image.numpy()), (gap + column * width, gap + row * height))
+    return picture
+
+
+def titled_columns(groups: Sequence[tuple[str, Sequence[Column]]], scale: int | None = None) -> Image.Image:
+    """Groups of columns side by side, each group and each column under its title.
+
+    Args:
+        groups: (title, columns); a column is (title, images (n, 1 or 3, h, w) in [-1, 1]). An empty group title is
+            left out where all are.
+        scale: whole number by which pixels are enlarged; None: as far as fits into 960 pixels.
+
+    Raises:
+        ValueError: if there are no images, or they have neither one nor three channels.
+    """
+    tensors = [images for _, columns in groups for _, images in columns]
+    cell = max(images.shape[-1] for images in tensors), max(images.shape[-2] for images in tensors)
+    scale = scale or _fitting(cell[0] * len(tensors))
+    width, height = (max(side * scale, smallest) for side, smallest in zip(cell, (72, 1), strict=True))
+    gap, between, line = 6, 24, 24
+    top = gap + line * (2 if any(title for title, _ in groups) else 1)
+    rows = max(map(len, tensors))
+    size = (len(tensors) * (width + gap) + gap + (len(groups) - 1) * between, top + rows * (height + gap))
+    picture = Image.new("RGB", size, _PAPER)
+    left = gap
+    for title, columns in groups:
+        middle = left + (len(columns) * (width + gap) - gap) // 2
+        _text(picture, (middle, gap + line // 2), title, 17)
+        for name, images in columns:
+            _text(picture, (left + width // 2, top - line // 2 - 2), name, 15)
+            for row, image in enumerate(_enlarged(images, max(1, scale * cell[0] // images.shape[-1]))):
+                shown = Image.fromarray(image.numpy())
+                picture.paste(shown, (left + (width - shown.width) // 2, top + row * (height + gap)))
+            left += width + gap
+        left += between
+    return picture
+
+
+def scatter(data: Tensor, samples: Tensor, size: int = 512) -> Image.Image:
+    """Points of the data in grey under samples in red; the data set the limits, equal for both axes.
+
+    Args:
+        data: (n, 2).
+        samples: (m, 2); those that lie outside the limits, or are not finite, are counted in the legend.
+        size: of the picture, in pixels.
+
+    Raises:
+        ValueError: if the points do not have two coordinates, or there are no data.
+    """
+    data, samples = data.detach().float().cpu(), samples.detach().float().cpu()
+    if data.ndim != 2 or data.shape[1] != 2 or samples.shape[1:] != (2,) or not len(data):
+        raise ValueError(
+            f"a scatter plot needs points (n, 2), got {tuple(data.shape)} and {tuple(samples.shape)}; "
+            "use a grid for images"
+        )
+    low, high = data.amin(dim=0), data.amax(dim=0)
+    centre, reach = (low + high) / 2, (high - low).amax().clamp(min=1e-3) * 0.6
+    margin, fine = 44, 3  # drawn three times as fine and reduced, which smooths the edges
+    inner = size - 2 * margin
+    canvas = Image.new("RGB", (size * fine, size * fine), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    inside = 0
+    for points, colour in ((data, _DATA), (samples, _SAMPLES)):
+        places = (points - centre) / (2 * reach)
+        places = places[(places.abs() <= 0.5).all(dim=1)]
+        inside = len(places)
+        for x, y in (((places * torch.tensor([1.0, -1.0]) + 0.5) * inner + margin) * fine).tolist():
+            draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour)
+    picture = canvas.resize((size, size), Image.Resampling.BOX)
+    _axes(picture, centre.tolist(), reach.item(), margin)
+    outside = len(samples) - inside
+    _legend(picture, f"samples ({outside} outside)" if outside else "samples")
+    return picture
+
+
+def _axes(picture: Image.Image, centre: list[float], reach: float, margin: int) -> None:
+    draw = ImageDraw.Draw(picture)
+    start, end = margin, picture.width - margin
+    draw.rectangle((start, start, end, end), outline=_INK)
+    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+        place = start + part * (end - start)
+        draw.line((place, end, place, end + 4), fill=_INK)
+        draw.line((start - 4, place, start, place), fill=_INK)
+        _text(picture, (place, end + 14), f"{centre[0] + (2 * part - 1) * reach:.3g}", 12)
+        _text(picture, (start - 6, place), f"{centre[1] - (2 * part - 1) * reach:.3g}", 12, anchor="rm")
+
+
+def _legend(picture: Image.Image, samples: str) -> None:
+    draw, left = ImageDraw.Draw(picture), 48
+    for name, colour in (("data", _DATA), (samples, _SAMPLES)):
+        draw.ellipse((left, 18, left + 10, 28), fill=colour)
+        _text(picture, (left + 16, 23), name, 14, anchor="lm")
+        left += 80
+
+
+def _text(picture: Image.Image, place: tuple[float, float], text: str, size: int, anchor: str = "mm") -> None:
+    ImageDraw.Draw(picture).text(place, text, fill=_INK, font=ImageFont.load_default(size), anchor=anchor)
+
+
+def _enlarged(images: Tensor, scale: int) -> Tensor:
+    """Images as bytes (n, h scale, w scale, 3) on the CPU."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
+        raise ValueError(f"a picture needs images (n, 1 or 3, h, w), got shape {tuple(images.shape)}")
+    pixels = images.detach().float().cpu().nan_to_num(-1).clamp(-1, 1)
+    pixels = ((pixels + 1) * 127.5).round().to(torch.uint8).expand(-1, 3, -1, -1)
+    return F.interpolate(pixels, scale_factor=scale, mode="nearest").permute(0, 2, 3, 1).contiguous()
+
+
+def _fitting(width: int) -> int:
+    return max(1, WIDTH // width)
+
+
+def _gap(pixels: Tensor) -> int:
+    return 2 if pixels.shape[2] > 16 else 1

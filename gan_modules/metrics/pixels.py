@@ -1,0 +1,52 @@
+"""From the images of a batch to what metrics read: bytes, and equal channels."""
+
+import torch
+from torch import Tensor
+
+_TOLERANCE = 1e-3  # rounding of half precision and of resizing; an eighth of one step of a byte
+
+
+def to_bytes(images: Tensor, real: bool) -> Tensor:
+    """Images in [-1, 1] as bytes in [0, 255], rounded to the nearest.
+
+    A generator without a final tanh overshoots, so what it made is clamped; data must lie in the range.
+
+    Args:
+        images: (n, c, h, w), floating point.
+        real: whether these are data.
+
+    Raises:
+        ValueError: if the images are not a floating-point batch, are not finite, or are data outside [-1, 1].
+
+    >>> to_bytes(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3), real=True).flatten().tolist()
+    [0, 128, 255]
+    """
+    if images.ndim != 4 or not images.is_floating_point() or not images.numel():
+        raise ValueError(
+            f"a metric of pictures needs floating-point images (n, c, h, w), got {images.dtype} of shape "
+            f"{tuple(images.shape)}; leave this metric out for other data"
+        )
+    low, high = (bound.item() for bound in torch.aminmax(images.detach()))
+    if not (abs(low) < float("inf") and abs(high) < float("inf")):
+        kind = "the data" if real else "the generated images"
+        raise ValueError(f"a metric needs finite images, but {kind} hold NaN or infinity; look at the losses")
+    if real and (low < -1 - _TOLERANCE or high > 1 + _TOLERANCE):
+        raise ValueError(f"a metric needs data in [-1, 1], got values from {low:.3g} to {high:.3g}; rescale the data")
+    return ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def match_channels(images: Tensor, channels: int) -> Tensor:
+    """Images with `channels` channels: grey is repeated, colour becomes its luma (ITU-R BT.601).
+
+    Raises:
+        ValueError: if the two numbers are neither equal nor one and three.
+    """
+    given = images.shape[1]
+    if given == channels:
+        return images
+    if given == 1:
+        return images.expand(-1, channels, -1, -1)
+    if (given, channels) == (3, 1):
+        luma = images.new_tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)
+        return (images * luma).sum(dim=1, keepdim=True)
+    raise ValueError(f"expected images with 1 or {channels} channels, got {given}; convert them in the data module")
