@@ -1,1 +1,8 @@
 """The GANs of the literature as PyTorch Lightning modules."""
+
+from gan_modules.adversarial import AdversarialModule
+from gan_modules.conditional import ACGAN
+from gan_modules.translation import CycleGAN, Pix2Pix
+from gan_modules.unconditional import GAN, WGANGP, InfoGAN, ProgressiveGAN
+
+__all__ = ["ACGAN", "GAN", "WGANGP", "AdversarialModule", "CycleGAN", "InfoGAN", "Pix2Pix", "ProgressiveGAN"]

@@ -48,11 +48,17 @@ class Stream:
         self, sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype
     ) -> Tensor:
         """The next draw of `sampler` (`torch.randn`, `torch.rand`) for this process's part of the batch."""
+        count, *rest = shape
+        drawn = self.draw_all(sampler, (count * self.parts, *rest), device, dtype)
+        return drawn[self.part * count : (self.part + 1) * count]
+
+    def draw_all(
+        self, sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype
+    ) -> Tensor:
+        """The next draw of `sampler`, the same for every part."""
         generator = torch.Generator(device or "cpu").manual_seed(mix(self.seed, self.draws))
         self.draws += 1
-        count, *rest = shape
-        drawn = sampler(count * self.parts, *rest, generator=generator, device=device, dtype=dtype)
-        return drawn[self.part * count : (self.part + 1) * count]
+        return sampler(*shape, generator=generator, device=device, dtype=dtype)
 
     @contextmanager
     def cut(self, part: int, parts: int) -> Iterator[None]:
@@ -70,14 +76,9 @@ class Stream:
 _current: ContextVar[Stream | None] = ContextVar("current_stream", default=None)
 
 
-@contextmanager
-def using(stream: Stream | None) -> Iterator[None]:
-    """Inside, `normal` and `uniform` draw from `stream` (None: from torch's global generator)."""
-    token = _current.set(stream)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def use(stream: Stream | None) -> None:
+    """From now on draw from `stream` (None: from torch's global generator)."""
+    _current.set(stream)
 
 
 def current() -> Stream | None:
@@ -93,6 +94,19 @@ def normal(*shape: int, device: torch.device | None = None, dtype: torch.dtype |
 def uniform(*shape: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
     """Uniform numbers in [0, 1); the first dimension is the batch's."""
     return _draw(torch.rand, shape, device, dtype)
+
+
+def labels(n: int, classes: int, device: torch.device | None = None) -> Tensor:
+    """Integers, uniform in [0, classes), `(n,)`."""
+    return (uniform(n, device=device, dtype=torch.float64) * classes).long()
+
+
+def shared_uniform(*shape: int, dtype: torch.dtype | None = None) -> Tensor:
+    """Uniform numbers in [0, 1) on the CPU, the same ones in every process: for decisions about the global batch."""
+    stream, dtype = _current.get(), dtype or torch.get_default_dtype()
+    if stream is None:
+        return torch.rand(*shape, dtype=dtype)
+    return stream.draw_all(torch.rand, shape, None, dtype)
 
 
 def _draw(

@@ -1,0 +1,60 @@
+"""What a batch may be: bare images, `(images, labels)`, or `(x, y)` for two domains."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def images_of(batch: Any) -> Tensor:
+    """The images of a batch, with or without labels.
+
+    Raises:
+        ValueError: if the batch is neither a tensor nor a tuple whose first element is one, or holds two domains.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) in (1, 2) and _is_labels(batch[-1], optional=len(batch) == 1):
+        batch = batch[0]
+    if not isinstance(batch, Tensor):
+        raise ValueError(f"expected a batch of images or (images, labels), got {_described(batch)}; {_ADVICE}")
+    return batch
+
+
+def labelled_images_of(batch: Any) -> tuple[Tensor, Tensor]:
+    """Images and their integer labels.
+
+    Raises:
+        ValueError: if the batch has no labels.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) == 2 and _is_labels(batch[1]):
+        return batch[0], batch[1]
+    raise ValueError(f"this model needs labels: expected (images, labels), got {_described(batch)}; {_ADVICE}")
+
+
+def two_images_of(batch: Any) -> tuple[Tensor, Tensor]:
+    """Two batches of images: source and target of a pair, or one of each domain.
+
+    Raises:
+        ValueError: if the batch is not two or more tensors of images.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) >= 2 and all(_is_images(part) for part in batch):
+        return batch[0], batch[1]
+    raise ValueError(f"this model translates images: expected (x, y), got {_described(batch)}; {_ADVICE}")
+
+
+_ADVICE = "choose data of that kind with --data (scripts/fit.py --list names them)"
+
+
+def _is_images(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.is_floating_point() and part.ndim == 4
+
+
+def _is_labels(part: Any, optional: bool = False) -> bool:
+    return optional or (isinstance(part, Tensor) and part.ndim == 1 and part.dtype == torch.int64)
+
+
+def _described(batch: Any) -> str:
+    if isinstance(batch, Tensor):
+        return f"{str(batch.dtype).removeprefix('torch.')} of shape {tuple(batch.shape)}"
+    if isinstance(batch, (tuple, list)):
+        return f"({', '.join(_described(part) for part in batch)})"
+    return type(batch).__name__

@@ -1,0 +1,70 @@
+"""Objectives: scores of real and generated samples -> a scalar to minimise.
+
+Scores are the discriminator's raw outputs (logits, or critic values) of any shape: `(n,)`, or a map of patches. Every
+function takes the mean over all of them. Discriminators' objectives take `(real, fake)`, generators' `(fake)`.
+"""
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+
+def minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """-E log D(x) - E log(1 - D(G(z))), with D the sigmoid of the score (Goodfellow et al., 2014, eq. 1).
+
+    >>> import torch
+    >>> minimax_discriminator(torch.zeros(2), torch.zeros(2))  # log 4 at D = 1/2
+    tensor(1.3863)
+    """
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def minimax_generator(fake: Tensor) -> Tensor:
+    """E log(1 - D(G(z))), the generator's side of the minimax game (Goodfellow et al., 2014, eq. 1)."""
+    return -softplus(fake).mean()
+
+
+def non_saturating_generator(fake: Tensor) -> Tensor:
+    """-E log D(G(z)): strong gradients where the discriminator is sure (Goodfellow et al., 2014, section 3)."""
+    return softplus(-fake).mean()
+
+
+def maximum_likelihood_generator(fake: Tensor) -> Tensor:
+    """-1/2 E exp(score): at the optimal discriminator, maximum likelihood (Goodfellow, 2016, section 3.2.5)."""
+    return -0.5 * fake.exp().mean()
+
+
+def least_squares(scores: Tensor, target: float) -> Tensor:
+    """E (score - target)^2, the term of which least squares GANs are made (Mao et al., 2017, eq. 2)."""
+    return (scores - target).square().mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))) (Lim and Ye, 2017; Miyato et al., 2018, eq. 16)."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """E f(G(z)) - E f(x): minus the estimate of the Wasserstein distance (Arjovsky et al., 2017, eq. 2)."""
+    return fake.mean() - real.mean()
+
+
+def wasserstein_generator(fake: Tensor) -> Tensor:
+    """-E f(G(z)), also the generator's side of the hinge game (Arjovsky et al., 2017, eq. 3)."""
+    return -fake.mean()
+
+
+def relativistic(better: Tensor, worse: Tensor) -> Tensor:
+    """-E log sigmoid(better - worse), pair by pair (Jolicoeur-Martineau, 2018).
+
+    The discriminator's objective is `relativistic(real, fake)`, the generator's `relativistic(fake, real)`.
+    """
+    return softplus(worse - better).mean()
+
+
+def relativistic_average(better: Tensor, worse: Tensor) -> Tensor:
+    """Each side against the mean score of the other, both terms for both players (Jolicoeur-Martineau, 2018).
+
+    The discriminator's objective is `relativistic_average(real, fake)`, the generator's
+    `relativistic_average(fake, real)`.
+    """
+    return softplus(worse.mean() - better).mean() + softplus(worse - better.mean()).mean()

@@ -1,0 +1,51 @@
+"""Penalties: a network and images -> a scalar to minimise, computed at full precision also under autocast."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gan_modules import randomness
+
+Network = Callable[[Tensor], Tensor]
+
+
+def gradient_penalty(critic: Network, real: Tensor, fake: Tensor) -> Tensor:
+    """E (|grad f(x)|_2 - 1)^2 at random points between real and generated samples (Gulrajani et al., 2017, eq. 3).
+
+    Two-sided; the norm is taken for each sample over all its dimensions, and each sample has its own point.
+
+    Args:
+        critic: maps `(n, ...)` to scores whose first dimension is `n`, no sample depending on another.
+        real, fake: `(n, ...)`, of the same shape; neither receives a gradient.
+    """
+    dtype = _full(real.dtype)
+    position = randomness.uniform(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=dtype)
+    points = torch.lerp(real.detach().to(dtype), fake.detach().to(dtype), position)
+    return (gradient_norm(critic, points) - 1).square().mean()
+
+
+def zero_centred(network: Network, points: Tensor) -> Tensor:
+    """E |grad D(x)|_2^2: R1 at real points, R2 at generated ones, to be weighted by gamma / 2 (Mescheder et al., 2018).
+
+    Args:
+        network: maps `(n, ...)` to scores whose first dimension is `n`.
+        points: `(n, ...)`; receives no gradient.
+    """
+    return _gradients(network, points.detach().to(_full(points.dtype))).square().sum(1).mean()
+
+
+def gradient_norm(network: Network, points: Tensor) -> Tensor:
+    """|grad f(x)|_2 for each sample, `(n,)`; where the gradient is zero, so is the norm's own derivative."""
+    return _gradients(network, points).norm(2, dim=1)
+
+
+def _gradients(network: Network, points: Tensor) -> Tensor:
+    points = points.detach().requires_grad_()
+    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False):
+        (gradients,) = torch.autograd.grad(network(points).sum(), points, create_graph=True)
+    return gradients.flatten(1)
+
+
+def _full(dtype: torch.dtype) -> torch.dtype:
+    return dtype if dtype == torch.float64 else torch.float32

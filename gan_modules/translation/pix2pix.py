@@ -1,0 +1,85 @@
+"""Image-to-image translation with conditional adversarial networks (Isola et al., 2017)."""
+
+from typing import Any, Unpack
+
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from gan_modules import checks
+from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.batches import two_images_of
+from gan_modules.objectives import minimax_discriminator, non_saturating_generator
+from gan_modules.schedules import constant_then_linear
+
+
+class Pix2Pix(AdversarialModule):
+    """A discriminator of patches that sees source and target, and an L1 term; dropout in the generator is the noise.
+
+    Args:
+        generator: maps source images to target images in [-1, 1]. Whether its dropout is active at test time too, as
+            in the paper (section 3.3), is the network's argument `dropout_in_eval`.
+        discriminator: maps (images of the target domain, sources) to a map of scores.
+        l1_weight: weight of the L1 term (the paper's lambda: 100).
+        learning_rate, betas: of Adam (section 3.3: 2e-4, 0.5 and 0.999).
+        constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).
+        mechanics: see `gan_modules.adversarial.Mechanics`.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        l1_weight: float = 100.0,
+        learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        constant_epochs: int = 100,
+        decay_epochs: int = 100,
+        **mechanics: Unpack[Mechanics],
+    ) -> None:
+        super().__init__(**mechanics)
+        self.save_hyperparameters(ignore=["generator", "discriminator"])
+        checks.not_negative(l1_weight=l1_weight)
+        checks.whole(0, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
+        checks.adam(betas, learning_rate=learning_rate)
+        self.generator, self.discriminator = generator, discriminator
+        self.l1_weight, self.learning_rate, self.betas = l1_weight, learning_rate, betas
+        self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
+        self.register_generators("generator")
+
+    def forward(self, source: Tensor) -> Tensor:
+        return self.serving("generator")(source)
+
+    def generator_loss(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Equation 4, non-saturating; beside it the L1 term and the translations, for the discriminator."""
+        fake = self.generator(source)
+        adversarial = non_saturating_generator(self.discriminator(fake, source))
+        distance = l1_loss(fake, target)
+        return adversarial + self.l1_weight * distance, distance, fake
+
+    def discriminator_loss(self, source: Tensor, target: Tensor, fake: Tensor) -> Tensor:
+        """Equation 1, divided by 2 as section 3.3 has it."""
+        scores = self.discriminator(target, source), self.discriminator(fake, source)
+        return 0.5 * minimax_discriminator(*scores)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        source, target = two_images_of(batch)
+        discriminator_optimizer, generator_optimizer = self.optimizers()
+        # G first, so that one translation serves both players; the order of the alternating steps is the same
+        loss, distance, fake = self.descend(generator_optimizer, self.generator_loss, source, target)
+        self.record(generator=loss, l1=distance)
+        loss = self.descend(discriminator_optimizer, self.discriminator_loss, source, target, fake)
+        self.record(discriminator=loss)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        source, target = two_images_of(batch)
+        return {"source": source, "fake": self(source), "real": target, "truth": target}
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
+        optimizers: list[Optimizer] = [
+            adam(network.parameters(), self.learning_rate, self.betas)
+            for network in (self.discriminator, self.generator)
+        ]
+        factor = constant_then_linear(self.constant_epochs, self.decay_epochs)
+        return optimizers, [{"scheduler": LambdaLR(each, factor), "interval": "epoch"} for each in optimizers]

@@ -1,0 +1,8 @@
+"""Noise -> image."""
+
+from gan_modules.unconditional.gan import GAN
+from gan_modules.unconditional.infogan import InfoGAN
+from gan_modules.unconditional.pggan import ProgressiveGAN
+from gan_modules.unconditional.wgan_gp import WGANGP
+
+__all__ = ["GAN", "WGANGP", "InfoGAN", "ProgressiveGAN"]

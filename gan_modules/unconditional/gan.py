@@ -1,0 +1,86 @@
+"""Generative adversarial networks (Goodfellow et al., 2014), and with other networks DCGAN (Radford et al., 2016)."""
+
+from collections.abc import Callable
+from typing import Any, Unpack
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gan_modules import checks, randomness
+from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.batches import images_of
+from gan_modules.objectives import minimax_discriminator, non_saturating_generator
+
+
+class GAN(AdversarialModule):
+    """The minimax game of 2014, its non-saturating form, and the maximum-likelihood one of the 2016 tutorial.
+
+    Args:
+        generator: maps noise `(n, latent_dim)` to samples `(n, ...)`: images in [-1, 1], or points.
+        discriminator: maps samples to scores `(n,)`, logits of the probability of being real.
+        latent_dim: dimensions of the standard normal noise.
+        generator_objective: scores of generated samples -> the generator's loss: `minimax_generator`,
+            `non_saturating_generator` or `maximum_likelihood_generator` of `gan_modules.objectives`.
+        generator_learning_rate, discriminator_learning_rate, betas: of Adam (the defaults are DCGAN's, section 4).
+        mechanics: see `gan_modules.adversarial.Mechanics`.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int = 100,
+        generator_objective: Callable[[Tensor], Tensor] = non_saturating_generator,
+        generator_learning_rate: float = 2e-4,
+        discriminator_learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        **mechanics: Unpack[Mechanics],
+    ) -> None:
+        super().__init__(**mechanics)
+        self.save_hyperparameters(ignore=["generator", "discriminator", "generator_objective"])
+        checks.whole(1, latent_dim=latent_dim)
+        checks.adam(betas, generator=generator_learning_rate, discriminator=discriminator_learning_rate)
+        self.generator, self.discriminator = generator, discriminator
+        self.latent_dim, self.generator_objective = latent_dim, generator_objective
+        self.learning_rates, self.betas = (discriminator_learning_rate, generator_learning_rate), betas
+        self.register_generators("generator")
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.serving("generator")(z)
+
+    def prior(self, n: int) -> Tensor:
+        """Noise `(n, latent_dim)`."""
+        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+
+    def sample(self, n: int) -> Tensor:
+        """`n` generated samples."""
+        return self(self.prior(n))
+
+    def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
+        """Inputs of `forward` for a grid of samples."""
+        return (self.prior(rows * columns),)
+
+    def discriminator_loss(self, real: Tensor) -> Tensor:
+        """Algorithm 1, line 4: log D(x) + log(1 - D(G(z))), ascended."""
+        fake = self.sample(len(real)).detach()
+        return minimax_discriminator(self.discriminator(real), self.discriminator(fake))
+
+    def generator_loss(self, real: Tensor) -> Tensor:
+        """Algorithm 1, line 6, or one of its two other forms."""
+        return self.generator_objective(self.discriminator(self.sample(len(real))))
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        real = images_of(batch)
+        discriminator_optimizer, generator_optimizer = self.optimizers()
+        self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real))
+        self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        real = images_of(batch)
+        return {"real": real, "fake": self.sample(len(real))}
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        networks = self.discriminator, self.generator
+        return [
+            adam(net.parameters(), rate, self.betas) for net, rate in zip(networks, self.learning_rates, strict=True)
+        ]

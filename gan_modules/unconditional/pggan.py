@@ -1,0 +1,128 @@
+"""Progressive growing of GANs for improved quality, stability, and variation (Karras et al., 2018)."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torch.optim import Optimizer
+
+from gan_modules import checks, randomness
+from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.batches import images_of
+from gan_modules.growth import Growth, images_at
+from gan_modules.objectives import wasserstein_critic, wasserstein_generator
+from gan_modules.penalties import gradient_penalty
+
+
+class ProgressiveGAN(AdversarialModule):
+    """Networks that grow from 4 x 4 pixels to full size, trained as WGAN-GP with a drift term.
+
+    A batch is cut into batches of the size that the present resolution is trained with, a step each, so that the data
+    keep one batch size throughout.
+
+    Args:
+        generator: maps noise `(n, latent_dim)`, stage and fade to images of 4 * 2**stage pixels in [-1, 1]; its
+            `stages` says how many stages there are.
+        discriminator: maps such images, stage and fade to scores `(n,)`.
+        latent_dim: dimensions of the standard normal noise.
+        stable_images, fade_images: images shown per stage before, and while, the next one is faded in (code: 600k).
+        batch_sizes: the global batch size by resolution; others use the data's (code, for one GPU: 128 up to 16
+            pixels, 64 up to 64, 32, 16, 8 and 4 from 128 to 1024 pixels, at most 16 or so fitting at 128).
+        penalty_weight: weight of the gradient penalty (appendix A.1: 10).
+        drift_weight: weight of E D(x)^2 (appendix A.1: 0.001).
+        learning_rate, betas: of Adam (appendix A.1: 1e-3, 0 and 0.99), whose moments are reset as layers come in.
+        mechanics: see `gan_modules.adversarial.Mechanics`; the paper's average of the generator decays by 0.999.
+    """
+
+    persistent: ClassVar[tuple[str, ...]] = (*AdversarialModule.persistent, "images_shown", "phase")
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int = 512,
+        stable_images: int = 600_000,
+        fade_images: int = 600_000,
+        batch_sizes: Mapping[int, int] | None = None,
+        penalty_weight: float = 10.0,
+        drift_weight: float = 1e-3,
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.0, 0.99),
+        **mechanics: Unpack[Mechanics],
+    ) -> None:
+        super().__init__(**mechanics)
+        self.save_hyperparameters(ignore=["generator", "discriminator"])
+        checks.whole(1, latent_dim=latent_dim, **{f"batch_sizes_{k}": v for k, v in (batch_sizes or {}).items()})
+        checks.not_negative(penalty_weight=penalty_weight, drift_weight=drift_weight)
+        checks.adam(betas, learning_rate=learning_rate)
+        self.generator, self.discriminator = generator, discriminator
+        self.growth = Growth(int(generator.stages), stable_images, fade_images)  # type: ignore[arg-type]
+        self.latent_dim, self.batch_sizes = latent_dim, dict(batch_sizes or {})
+        self.penalty_weight, self.drift_weight = penalty_weight, drift_weight
+        self.learning_rate, self.betas = learning_rate, betas
+        self.images_shown, self.phase = 0, (0, False)
+        self.register_generators("generator")
+
+    def forward(self, z: Tensor) -> Tensor:
+        stage, fade = self.growth.at(self.images_shown)
+        return interpolate(
+            self.serving("generator")(z, stage, fade), scale_factor=2 ** (self.growth.stages - 1 - stage)
+        )
+
+    def prior(self, n: int) -> Tensor:
+        """Noise `(n, latent_dim)`."""
+        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+
+    def sample(self, n: int) -> Tensor:
+        """`n` generated images of the present resolution, shown at full size."""
+        return self(self.prior(n))
+
+    def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
+        """Inputs of `forward` for a grid of samples."""
+        return (self.prior(rows * columns),)
+
+    def discriminator_loss(self, real: Tensor, stage: int, fade: float) -> tuple[Tensor, Tensor]:
+        """WGAN-GP with drift (appendix A.1); beside it the estimate of the Wasserstein distance."""
+        fake = self.generator(self.prior(len(real)), stage, fade).detach()
+        real_scores = self.discriminator(real, stage, fade)
+        negative_distance = wasserstein_critic(real_scores, self.discriminator(fake, stage, fade))
+        penalty = gradient_penalty(lambda images: self.discriminator(images, stage, fade), real, fake)
+        drift = real_scores.square().mean()
+        return (
+            negative_distance + self.penalty_weight * penalty + self.drift_weight * drift,
+            -negative_distance,
+        )
+
+    def generator_loss(self, real: Tensor, stage: int, fade: float) -> Tensor:
+        """-E D(G(z))."""
+        fake = self.generator(self.prior(len(real)), stage, fade)
+        return wasserstein_generator(self.discriminator(fake, stage, fade))
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        images = images_of(batch)
+        while len(images):
+            stage, fade = self.growth.at(self.images_shown)
+            size = self.batch_sizes.get(4 * 2**stage, 0) // self.trainer.world_size or len(images)
+            self.step(images[:size], stage, fade)
+            images = images[size:]
+
+    def step(self, images: Tensor, stage: int, fade: float) -> None:
+        """One step of each player at one stage."""
+        discriminator_optimizer, generator_optimizer = self.optimizers()
+        if self.phase != (stage, fade < 1):
+            self.phase = stage, fade < 1
+            discriminator_optimizer.state.clear()
+            generator_optimizer.state.clear()
+        real = images_at(images, stage, fade)
+        self.images_shown += len(images) * self.trainer.world_size
+        loss, distance = self.descend(discriminator_optimizer, self.discriminator_loss, real, stage, fade)
+        self.record(discriminator=loss, distance=distance)
+        self.record(generator=self.descend(generator_optimizer, self.generator_loss, real, stage, fade))
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        real = images_of(batch)
+        return {"real": real, "fake": self.sample(len(real))}
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [adam(net.parameters(), self.learning_rate, self.betas) for net in (self.discriminator, self.generator)]

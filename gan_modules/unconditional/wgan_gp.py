@@ -1,0 +1,104 @@
+"""Improved training of Wasserstein GANs (Gulrajani et al., 2017)."""
+
+from typing import Any, Unpack
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from gan_modules import checks, randomness
+from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.batches import images_of
+from gan_modules.objectives import wasserstein_critic, wasserstein_generator
+from gan_modules.penalties import gradient_penalty
+from gan_modules.schedules import linear_to_zero
+
+
+class WGANGP(AdversarialModule):
+    """A critic held near the 1-Lipschitz functions by the norm of its gradient.
+
+    Args:
+        generator: maps noise `(n, latent_dim)` to images in [-1, 1].
+        critic: maps images to unbounded scores `(n,)`; no batch normalisation, which would couple the samples.
+        latent_dim: dimensions of the standard normal noise.
+        n_critic: critic steps, each on fresh data, for one generator step (section 4: 5).
+        penalty_weight: weight of the gradient penalty (the paper's lambda: 10).
+        generator_batch: how many times the critic's batch the generator is shown (the CIFAR-10 code: 2).
+        learning_rate, betas: of Adam (Algorithm 1: 1e-4, 0 and 0.9).
+        decay_steps: generator steps over which the learning rate falls to 0 (None: constant).
+        mechanics: see `gan_modules.adversarial.Mechanics`.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        latent_dim: int = 128,
+        n_critic: int = 5,
+        penalty_weight: float = 10.0,
+        generator_batch: int = 1,
+        learning_rate: float = 1e-4,
+        betas: tuple[float, float] = (0.0, 0.9),
+        decay_steps: int | None = None,
+        **mechanics: Unpack[Mechanics],
+    ) -> None:
+        super().__init__(**mechanics)
+        self.save_hyperparameters(ignore=["generator", "critic"])
+        checks.whole(1, latent_dim=latent_dim, n_critic=n_critic, generator_batch=generator_batch)
+        checks.whole(1, decay_steps=1 if decay_steps is None else decay_steps)
+        checks.not_negative(penalty_weight=penalty_weight)
+        checks.adam(betas, learning_rate=learning_rate)
+        self.generator, self.critic = generator, critic
+        self.latent_dim, self.n_critic, self.generator_batch = latent_dim, n_critic, generator_batch
+        self.penalty_weight, self.learning_rate, self.betas = penalty_weight, learning_rate, betas
+        self.decay_steps = decay_steps
+        self.register_generators("generator")
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.serving("generator")(z)
+
+    def prior(self, n: int) -> Tensor:
+        """Noise `(n, latent_dim)`."""
+        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+
+    def sample(self, n: int) -> Tensor:
+        """`n` generated images."""
+        return self(self.prior(n))
+
+    def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
+        """Inputs of `forward` for a grid of samples."""
+        return (self.prior(rows * columns),)
+
+    def critic_loss(self, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Algorithm 1, lines 4 to 8; beside it the estimate of the Wasserstein distance."""
+        fake = self.sample(len(real)).detach()
+        negative_distance = wasserstein_critic(self.critic(real), self.critic(fake))
+        penalty = gradient_penalty(self.critic, real, fake)
+        return negative_distance + self.penalty_weight * penalty, -negative_distance
+
+    def generator_loss(self, real: Tensor) -> Tensor:
+        """Algorithm 1, lines 11 and 12."""
+        return wasserstein_generator(self.critic(self.sample(self.generator_batch * len(real))))
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        real = images_of(batch)
+        critic_optimizer, generator_optimizer = self.optimizers()
+        loss, distance = self.descend(critic_optimizer, self.critic_loss, real)
+        self.record(critic=loss, distance=distance)
+        if self.batches_seen % self.n_critic == 0:
+            self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        real = images_of(batch)
+        return {"real": real, "fake": self.sample(len(real))}
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
+        optimizers: list[Optimizer] = [
+            adam(network.parameters(), self.learning_rate, self.betas) for network in (self.critic, self.generator)
+        ]
+        steps = None if self.decay_steps is None else (self.n_critic * self.decay_steps, self.decay_steps)
+        schedulers = [
+            {"scheduler": LambdaLR(optimizer, linear_to_zero(steps and steps[player])), "interval": "step"}
+            for player, optimizer in enumerate(optimizers)
+        ]
+        return optimizers, schedulers
