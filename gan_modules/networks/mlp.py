@@ -21,7 +21,7 @@ class MLPGenerator(nn.Module):
         shape: of a sample: (2,) for points, (c, h, w) for images.
         hidden: units of the hidden layers.
         norm: after every hidden layer; None for biases instead.
-        activation: of the output, on the whole batch; `torch.tanh` for images in [-1, 1], None for any real numbers.
+        activation: the class of the last layer: `nn.Tanh` for images in [-1, 1], None for any real numbers.
     """
 
     def __init__(
@@ -30,19 +30,19 @@ class MLPGenerator(nn.Module):
         shape: tuple[int, ...] = (2,),
         hidden: tuple[int, ...] = (400, 400, 400, 400),
         norm: Norm | None = nn.BatchNorm1d,
-        activation: Callable[[Tensor], Tensor] | None = None,
+        activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        self.latent_dim, self.shape, self.activation = latent_dim, tuple(shape), activation
+        self.latent_dim, self.shape = latent_dim, tuple(shape)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((latent_dim, *hidden)):
             layers += [nn.Linear(inputs, outputs, bias=norm is None), *normalised(norm, outputs), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.Linear((latent_dim, *hidden)[-1], math.prod(shape)))
+        last = [nn.Linear((latent_dim, *hidden)[-1], math.prod(shape)), nn.Unflatten(1, self.shape)]
+        self.layers = nn.Sequential(*layers, *last, *([] if activation is None else [activation()]))
         init_normal(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        samples = self.layers(z).unflatten(1, self.shape)
-        return samples if self.activation is None else self.activation(samples)
+        return self.layers(z)
 
 
 class MLPDiscriminator(nn.Module):

@@ -1,0 +1,174 @@
+"""What every network must do, in one place."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan_modules.networks import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    DCGANTrunk,
+    InstanceNorm,
+    LayerNorm,
+    MLPDiscriminator,
+    MLPGenerator,
+    PatchDiscriminator,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    RecognitionHead,
+    ResNetCritic,
+    ResNetGenerator,
+    ResNetTranslator,
+    ScoreHead,
+    UNetGenerator,
+)
+
+
+@dataclass
+class Case:
+    build: Callable[[], nn.Module]
+    inputs: tuple[tuple[int, ...], ...]  # shapes but for the batch; () for labels
+    outputs: tuple[tuple[int, ...], ...]
+    smallest_batch: int = 1
+    whole_graph: bool = True
+
+
+CASES = {
+    "mlp generator": Case(lambda: MLPGenerator(hidden=(8, 8)), ((2,),), ((2,),), smallest_batch=2),
+    "mlp generator of images": Case(
+        lambda: MLPGenerator(5, (3, 4, 4), (8,), norm=None, activation=nn.Tanh), ((5,),), ((3, 4, 4),)
+    ),
+    "mlp discriminator": Case(lambda: MLPDiscriminator(hidden=(8, 8)), ((2,),), ((),)),
+    "mlp discriminator of images": Case(
+        lambda: MLPDiscriminator((3, 4, 4), (8,), maxout_pieces=0), ((3, 4, 4),), ((),)
+    ),
+    "dcgan generator": Case(lambda: DCGANGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16),)),
+    "dcgan generator of classes": Case(lambda: DCGANGenerator(7, 28, 1, 4, num_classes=3), ((7,), ()), ((1, 28, 28),)),
+    "dcgan discriminator": Case(lambda: DCGANDiscriminator(16, 3, 4), ((3, 16, 16),), ((),)),
+    "dcgan discriminator without norm": Case(lambda: DCGANDiscriminator(24, 3, 4, norm=None), ((3, 24, 24),), ((),)),
+    "dcgan discriminator of classes": Case(
+        lambda: DCGANDiscriminator(20, 1, 4, num_classes=3), ((1, 20, 20),), ((), (3,))
+    ),
+    "dcgan trunk": Case(lambda: DCGANTrunk(16, 3, 4, features=9), ((3, 16, 16),), ((9,),), smallest_batch=2),
+    "score head": Case(lambda: ScoreHead(9), ((9,),), ((),)),
+    "recognition head": Case(lambda: RecognitionHead(9, 8, 4, 2), ((9,),), ((4,), (2,)), smallest_batch=2),
+    "resnet generator": Case(lambda: ResNetGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16),)),
+    "resnet generator of classes": Case(
+        lambda: ResNetGenerator(7, 12, 1, 4, num_classes=3), ((7,), ()), ((1, 12, 12),)
+    ),
+    "resnet critic": Case(lambda: ResNetCritic(32, 3, 4), ((3, 32, 32),), ((),)),
+    "resnet critic with layer norm": Case(lambda: ResNetCritic(16, 1, 4, norm=LayerNorm), ((1, 16, 16),), ((),)),
+    "resnet critic with spectral norm": Case(
+        lambda: ResNetCritic(16, 3, 4, spectral_norm=True), ((3, 16, 16),), ((),), whole_graph=False
+    ),
+    "unet": Case(lambda: UNetGenerator(1, 3, 32, 4, dropout=0.0), ((1, 32, 32),), ((3, 32, 32),)),
+    "unet with dropout": Case(
+        lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False
+    ),
+    "unet without norm": Case(lambda: UNetGenerator(3, 1, 16, 4, None, 0.0), ((3, 16, 16),), ((1, 16, 16),)),
+    "patch discriminator": Case(lambda: PatchDiscriminator(3, 0, 4), ((3, 32, 32),), ((1, 2, 2),)),
+    "patch discriminator of pairs": Case(
+        lambda: PatchDiscriminator(3, 1, 4, 2, InstanceNorm), ((3, 16, 24), (1, 16, 24)), ((1, 2, 4),)
+    ),
+    "pixel discriminator": Case(lambda: PatchDiscriminator(3, 0, 4, layers=0, norm=None), ((3, 8, 8),), ((1, 8, 8),)),
+    "translator": Case(lambda: ResNetTranslator(1, 3, 4, blocks=2), ((1, 16, 12),), ((3, 16, 12),)),
+    "translator with dropout": Case(
+        lambda: ResNetTranslator(3, 3, 4, 1, 1, dropout=0.5), ((3, 8, 8),), ((3, 8, 8),), whole_graph=False
+    ),
+    "translator without norm": Case(lambda: ResNetTranslator(3, 1, 4, 1, 3, norm=None), ((3, 16, 16),), ((1, 16, 16),)),
+    "progressive generator": Case(lambda: ProgressiveGenerator(6, 16, 3, 8, 32), ((6,),), ((3, 16, 16),)),
+    "progressive discriminator": Case(lambda: ProgressiveDiscriminator(16, 3, 8, 32), ((3, 16, 16),), ((),)),
+}
+every_network = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+
+def built(case: Case, dtype: torch.dtype = torch.float32) -> nn.Module:
+    torch.manual_seed(1)
+    return case.build().to(dtype)
+
+
+def inputs_of(case: Case, count: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    torch.manual_seed(2)
+    return [
+        torch.randn(count, *shape, dtype=dtype) if shape else torch.arange(count) % 3  # three classes
+        for shape in case.inputs
+    ]
+
+
+def outputs_of(network: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    torch.manual_seed(0)  # dropout's
+    outputs = network(*inputs)
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+@every_network
+@pytest.mark.parametrize("extra", [0, 2])
+def test_shapes(case: Case, extra: int) -> None:
+    count = case.smallest_batch + extra
+    outputs = outputs_of(built(case), inputs_of(case, count))
+    assert tuple(tuple(y.shape) for y in outputs) == tuple((count, *shape) for shape in case.outputs)
+
+
+@every_network
+def test_double_precision_and_the_gradient_of_every_parameter(case: Case) -> None:
+    network, inputs = built(case, torch.float64), inputs_of(case, 3, torch.float64)
+    outputs = outputs_of(network, inputs)
+    assert {y.dtype for y in outputs} == {torch.float64}
+    sum((y * torch.randn_like(y)).sum() for y in outputs).backward()  # type: ignore[union-attr]
+    growing = {"to_images.0", "to_images.1", "from_images.0", "from_images.1"}
+    idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not [name for name in idle if ".".join(name.split(".")[:2]) not in growing]
+
+
+@every_network
+def test_both_memory_formats_give_one_gradient(case: Case) -> None:
+    gradients = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        network = built(case, torch.float64).to(memory_format=memory_format)
+        inputs = inputs_of(case, case.smallest_batch, torch.float64)
+        inputs = [x.contiguous(memory_format=memory_format) if x.dim() == 4 else x for x in inputs]
+        outputs = outputs_of(network, inputs)
+        torch.manual_seed(3)
+        loss = torch.stack([(y * torch.randn(y.shape, dtype=y.dtype)).sum() for y in outputs]).sum()
+        loss.backward()
+        gradients.append([p.grad for p in network.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@every_network
+def test_a_copy_and_a_restored_network_are_the_network(case: Case) -> None:
+    network, inputs = built(case), inputs_of(case, 3)
+    outputs_of(network, inputs)
+    restored = case.build()
+    restored.load_state_dict(network.state_dict())
+    expected = outputs_of(network.eval(), inputs)
+    for twin in (copy.deepcopy(network), restored.eval()):
+        for ours, theirs in zip(outputs_of(twin, inputs), expected, strict=True):
+            assert torch.equal(ours, theirs)
+
+
+@every_network
+def test_half_precision_stays_finite(case: Case) -> None:
+    network, inputs = built(case), inputs_of(case, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = outputs_of(network, inputs)
+    sum(y.float().square().sum() for y in outputs).backward()  # type: ignore[union-attr]
+    assert all(y.isfinite().all() for y in outputs)
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
+@every_network
+def test_one_graph_captures_the_forward(case: Case) -> None:
+    if not case.whole_graph:
+        pytest.skip("power iterations and counted random numbers stay outside of a graph")
+    network, inputs = built(case).eval(), inputs_of(case, 3)
+    expected = outputs_of(network, inputs)
+    torch.compiler.reset()
+    compiled = torch.compile(network, backend="eager", fullgraph=True)(*inputs)
+    for ours, theirs in zip(compiled if isinstance(compiled, tuple) else (compiled,), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
