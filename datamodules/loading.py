@@ -1,193 +1,13 @@
-"""Order and augmentation as functions of (seed, epoch, index), and batches that travel as uint8.
-
-A sampler yields whole requests, (epoch, indices of this process's part of a global batch); a data set answers one with
-a `Raw` batch; the data module finishes it on the device. No state is carried from one batch to the next, so a batch
-does not depend on the number of workers or processes, nor on the batches before it.
-"""
+"""What the data modules share: loaders of whole batches, and pixels that stay uint8 until they are on the device."""
 
 import os
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader
 
-from gan_modules.randomness import mix
-
-Request = tuple[int, Tensor]
-"""An epoch and the indices (n,) of one batch."""
-
-_ORDER, _PARTNER, _JITTER = 0, 1, 2  # what a hash is for
-
-
-class Raw(NamedTuple):
-    """A batch on its way to the device.
-
-    columns: uint8 pictures (n, c, h, w), or points (n, d), one tensor for each domain.
-    labels: int64 (n,), or None.
-    uniforms: (n, 3) in [0, 1) for each column (flip, row, column of the crop); empty where nothing is varied.
-    """
-
-    columns: tuple[Tensor, ...]
-    labels: Tensor | None = None
-    uniforms: tuple[Tensor, ...] = ()
-
-
-class Indexed(Protocol):
-    """What gives a batch for a tensor of indices: a tensor, or pictures that are read from files."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, indices: Tensor, /) -> Tensor: ...
-
-
-def permutation(length: int, *integers: int) -> Tensor:
-    """A permutation of range(length) that is a function of `integers`."""
-    return torch.randperm(length, generator=torch.Generator().manual_seed(mix(*integers)))
-
-
-def uniforms(key: int, indices: Tensor, count: int) -> Tensor:
-    """`count` uniform numbers in [0, 1) for each index: float32 (n, count), a function of key and index alone.
-
-    They are the outputs index * count + 1, ... of splitmix64 (Steele, Lea and Flood, 2014) started at `key`.
-    """
-    position = indices.numpy().astype(np.uint64)[:, None] * np.uint64(count) + np.arange(1, count + 1, dtype=np.uint64)
-    state = position * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    state = state ^ (state >> np.uint64(31))
-    return torch.from_numpy((state >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
-
-
-class GlobalBatches(DistributedSampler[Request]):
-    """Whole requests: this process's contiguous part of each global batch. Use with `DataLoader(batch_size=None)`.
-
-    Shuffled (training), the order is a permutation seeded by (seed, epoch) and an incomplete last batch is dropped.
-    Not shuffled (validation), every index comes once: nothing is repeated, nothing dropped, and parts may differ in
-    size by one. A remainder with fewer indices than there are processes joins the batch before it, so that every
-    process has the same number of batches and none of them is empty.
-
-    It is a `DistributedSampler` so that Lightning leaves it as it is and tells it the epoch.
-
-    Args:
-        dataset: what the indices point into; only its length is used.
-        batch_size: the global batch, shared by all processes.
-        shuffle: training or validation, as above.
-        seed: of the order.
-        rank, processes: which of how many processes this is.
-
-    Attributes:
-        start_batch: how many batches to leave out at the start of an epoch; `len` counts what is left.
-
-    Raises:
-        ValueError: for a batch that is not positive or not divisible by the number of processes, or fewer items than
-            a training batch or than processes.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset[Raw],
-        batch_size: int,
-        *,
-        shuffle: bool,
-        seed: int = 0,
-        rank: int = 0,
-        processes: int = 1,
-    ) -> None:
-        super().__init__(dataset, processes, rank, shuffle=shuffle, seed=seed, drop_last=shuffle)
-        self.length = len(dataset)  # type: ignore[arg-type]
-        self.batch_size = batch_size
-        self.start_batch = 0
-        if batch_size < 1 or batch_size % processes:
-            raise ValueError(
-                f"batch_size is the batch of all {processes} processes together: "
-                f"give a positive multiple of {processes}, not {batch_size}."
-            )
-        if shuffle and self.length < batch_size:
-            raise ValueError(
-                f"One batch takes {batch_size} items and the training set has {self.length}: "
-                f"give a batch_size of at most {self.length}, or more data."
-            )
-        if self.length < processes:
-            raise ValueError(
-                f"{processes} processes share a held-out set of {self.length} items: use fewer devices, or more data."
-            )
-
-    @property
-    def batches(self) -> int:
-        """Batches in a whole epoch."""
-        whole, rest = divmod(self.length, self.batch_size)
-        return whole if self.shuffle else whole + (rest >= self.num_replicas or not whole)
-
-    def __len__(self) -> int:
-        return max(self.batches - self.start_batch, 0)
-
-    def __iter__(self) -> Iterator[Request]:  # type: ignore[override]
-        order = permutation(self.length, self.seed, self.epoch, _ORDER) if self.shuffle else torch.arange(self.length)
-        for batch in range(self.start_batch, self.batches):
-            last = not self.shuffle and batch + 1 == self.batches
-            chunk = order[batch * self.batch_size : self.length if last else (batch + 1) * self.batch_size]
-            yield self.epoch, chunk.tensor_split(self.num_replicas)[self.rank]
-
-
-class Batches(Dataset[Raw]):
-    """Answers a request with a whole `Raw` batch.
-
-    Args:
-        columns: the domains. All are indexed alike, unless `unpaired`.
-        labels: int64, one for each item, or None.
-        vary: send the numbers that flips and crops are made of.
-        unpaired: the columns are shuffled independently of each other. The longest sets the length of the epoch; a
-            shorter one is wrapped around, each of its items seen floor or ceil (longest / shorter) times.
-        seed: of the varying and of the independent shuffles.
-
-    Raises:
-        ValueError: for columns of different length that are not `unpaired`, or an empty one.
-    """
-
-    def __init__(
-        self,
-        *columns: Indexed,
-        labels: Tensor | None = None,
-        vary: bool = False,
-        unpaired: bool = False,
-        seed: int = 0,
-    ) -> None:
-        lengths = [len(column) for column in columns]
-        if not min(lengths):
-            raise ValueError("A set of pictures is empty: at least one is needed for training and one held out.")
-        if not unpaired and len(set(lengths)) > 1:
-            raise ValueError(f"Paired domains have the same number of pictures, not {lengths}.")
-        self.columns, self.labels = columns, labels
-        self.vary, self.unpaired, self.seed = vary, unpaired, seed
-
-    def __len__(self) -> int:
-        return max(len(column) for column in self.columns)
-
-    def __getitem__(self, request: Request) -> Raw:
-        if not isinstance(request, tuple):
-            raise ValueError("These data sets are read a batch at a time: use limit_train_batches, not overfit_batches.")
-        epoch, indices = request
-        columns = tuple(column[self._own(number, epoch, indices)] for number, column in enumerate(self.columns))
-        labels = None if self.labels is None else self.labels[indices]
-        return Raw(columns, labels, self._uniforms(epoch, indices) if self.vary else ())
-
-    def _own(self, number: int, epoch: int, indices: Tensor) -> Tensor:
-        length = len(self.columns[number])
-        if not self.unpaired or (number == 0 and length == len(self)):
-            return indices
-        return _cached_permutation(length, self.seed, epoch, _PARTNER, number)[indices % length]
-
-    def _uniforms(self, epoch: int, indices: Tensor) -> tuple[Tensor, ...]:
-        numbers = range(len(self.columns)) if self.unpaired else [0] * len(self.columns)
-        return tuple(uniforms(mix(self.seed, epoch, _JITTER, number), indices, 3) for number in numbers)
-
-
-_cached_permutation = lru_cache(maxsize=4)(permutation)
+from datamodules.order import Batches, GlobalBatches, Raw
+from datamodules.pixels import jittered, scaled
 
 
 class BatchedDataModule(LightningDataModule):
@@ -195,18 +15,18 @@ class BatchedDataModule(LightningDataModule):
 
     Args:
         batch_size: the global batch, shared evenly by all processes.
-        num_workers: processes that read ahead; 0 for what lies in memory.
+        num_workers: processes that read ahead; None: none for what lies in memory, up to four for files.
         seed: of order and augmentation; None takes the environment's PL_GLOBAL_SEED (`seed_everything`), else 0.
     """
 
     training: Batches
     held_out: Batches
 
-    def __init__(self, batch_size: int, num_workers: int, seed: int | None) -> None:
+    def __init__(self, batch_size: int, num_workers: int | None, seed: int | None) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"batch_size is a positive number, not {batch_size}.")
-        if num_workers < 0:
+        if num_workers is not None and num_workers < 0:
             raise ValueError(f"num_workers is 0 or more, not {num_workers}.")
         self.batch_size, self.num_workers, self.given_seed = batch_size, num_workers, seed
 
@@ -230,6 +50,9 @@ class BatchedDataModule(LightningDataModule):
         return self._loader(self.held_out, shuffle=False)
 
     def _loader(self, dataset: Batches, shuffle: bool) -> DataLoader[Raw]:
+        workers = self.num_workers
+        if workers is None:
+            workers = 0 if dataset.in_memory else min(4, os.cpu_count() or 1)
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
             dataset,
@@ -237,8 +60,8 @@ class BatchedDataModule(LightningDataModule):
                 dataset, self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, processes=processes
             ),
             batch_size=None,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            num_workers=workers,
+            persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else each new iterator takes a number from the global generator
         )
@@ -262,7 +85,7 @@ class PictureDataModule(BatchedDataModule):
     """
 
     def __init__(
-        self, batch_size: int, image_size: int, channels: int, flip: bool, num_workers: int, seed: int | None
+        self, batch_size: int, image_size: int, channels: int, flip: bool, num_workers: int | None, seed: int | None
     ) -> None:
         super().__init__(batch_size, num_workers, seed)
         if image_size < 1:
@@ -288,56 +111,3 @@ class PictureDataModule(BatchedDataModule):
         moved = (jittered(x, u, size, self.flip) for x, u in zip(batch.columns, varied, strict=True))
         finished = (*(scaled(x, self.dtype) for x in moved), *([] if batch.labels is None else [batch.labels]))
         return finished if len(finished) > 1 else finished[0]
-
-
-def jittered(pictures: Tensor, uniform: Tensor | None, size: int, flip: bool) -> Tensor:
-    """Crop each picture (n, c, h, w) to a random square of `size`, then mirror each with probability one half.
-
-    `uniform` (n, 3) holds the random numbers; with None nothing is varied and the pictures must have the size.
-    """
-    if uniform is None:
-        return pictures
-    if pictures.shape[-2:] != (size, size):
-        pictures = _cropped(pictures, uniform[:, 1:], size)
-    if flip:
-        pictures = torch.where((uniform[:, 0] < 0.5)[:, None, None, None], pictures.flip(-1), pictures)
-    return pictures
-
-
-def _cropped(pictures: Tensor, uniform: Tensor, size: int) -> Tensor:
-    n, channels, height, width = pictures.shape
-    if size > min(height, width):
-        raise ValueError(f"A crop of {size} pixels does not fit into pictures of {height} x {width}.")
-    steps = torch.arange(size, device=pictures.device)
-    rows = (uniform[:, :1] * (height - size + 1)).long() + steps
-    columns = (uniform[:, 1:] * (width - size + 1)).long() + steps
-    items = torch.arange(n, device=pictures.device)[:, None, None, None]
-    planes = torch.arange(channels, device=pictures.device)[:, None, None]
-    return pictures[items, planes, rows[:, None, :, None], columns[:, None, None, :]]
-
-
-def scaled(pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """uint8 pictures [0, 255] as numbers in [-1, 1]; computed in float32 at least."""
-    return (pictures.to(torch.promote_types(dtype, torch.float32)) / 127.5 - 1).to(dtype)
-
-
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures with values in [0, 255] rounded to uint8."""
-    return pictures.round().clamp(0, 255).to(torch.uint8)
-
-
-def in_channels(pictures: Tensor, channels: int) -> Tensor:
-    """uint8 pictures (n, c, h, w) in 1 (luminance of ITU-R BT.601) or 3 channels (three equal ones)."""
-    if pictures.shape[1] == channels:
-        return pictures
-    if channels == 3:
-        return pictures.repeat(1, 3, 1, 1)
-    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
-    return torch.cat([to_bytes((part * weights).sum(1, keepdim=True)) for part in pictures.split(1024)])
-
-
-def held_out_every(length: int, step: int = 10) -> tuple[Tensor, Tensor]:
-    """Indices (training, held out) of `length` items: every `step`-th, beginning with the first, is held out."""
-    indices = torch.arange(length)
-    return indices[indices % step != 0], indices[::step]
-

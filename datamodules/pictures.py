@@ -2,15 +2,21 @@
 
 import os
 import stat
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageColor, ImageOps
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-SUFFIXES = frozenset(".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split())
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+)
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _UPRIGHT = {
@@ -24,26 +30,39 @@ _UPRIGHT = {
 }
 
 
-def load_picture(path: Path, channels: int = 3, size: int | None = None, background: str = "white") -> Tensor:
+def load_picture(
+    path: Path,
+    channels: int = 3,
+    size: int | None = None,
+    background: str = "white",
+    half: Literal["left", "right"] | None = None,
+) -> Tensor:
     """The picture at `path`, upright: uint8 (channels, h, w).
 
-    16-bit grey is scaled by 1/257. Wider integers and floats are taken as [0, 1], [0, 255] or [0, 65535], the
-    narrowest that holds them, and stretched from their own minimum to their maximum if none does. Of an animation
-    the first frame is read.
+    16-bit grey is scaled by 1/257, wider integers as well. Floats are taken as [0, 1], [0, 255] or [0, 65535], the
+    narrowest range that holds them all. Integers and floats outside these are stretched from their own minimum to
+    their maximum. Of an animation the first frame is read.
 
     Args:
         path: a file of any format that Pillow reads.
         channels: 1 or 3; the picture is converted.
         size: the middle square of the picture is resized to it (bicubic, antialiased); None keeps the picture.
         background: colour behind transparent pixels, a name or #rrggbb.
+        half: take this half of the picture instead of the whole.
 
     Raises:
         FileNotFoundError: if there is no such file, or a link leads nowhere.
         ValueError: if it is no regular file, empty, damaged, no picture, or has more pixels than Pillow's limit
             (`PIL.Image.MAX_IMAGE_PIXELS`, against decompression bombs).
     """
-    picture = _opened(path, background)
-    picture = picture.convert("L" if channels == 1 else "RGB")
+    with _opened(path) as opened:
+        opened.load()
+        picture = _flat(_upright(opened), background).convert("L" if channels == 1 else "RGB")
+    if half is not None:
+        middle = picture.width // 2
+        picture = picture.crop(
+            (0, 0, middle, picture.height) if half == "left" else (middle, 0, 2 * middle, picture.height)
+        )
     if size is not None:
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
     pixels = np.array(picture)
@@ -52,13 +71,8 @@ def load_picture(path: Path, channels: int = 3, size: int | None = None, backgro
 
 def check_picture(path: Path) -> None:
     """Raise as `load_picture` does, for what the head of a file tells without decoding it."""
-    _check_file(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            Image.open(path).close()
-    except Exception as error:  # Pillow's readers raise whatever the damage made them stumble over
-        raise ValueError(_refusal(path, error)) from error
+    with _opened(path):
+        pass
 
 
 def check_colour(colour: str) -> None:
@@ -109,24 +123,22 @@ def _check_file(path: Path) -> None:
         raise ValueError(f"{path} is empty.")
 
 
-def _opened(path: Path, background: str) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The picture, not decoded yet; whatever fails inside names the file."""
     _check_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                opened.load()
-                return _flat(_upright(opened), background)
+        with Image.open(path) as picture:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit and picture.width * picture.height > limit:  # Pillow refuses twice the limit, and warns below
+                raise Image.DecompressionBombError
+            yield picture
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path} is not a picture.") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} has more than {Image.MAX_IMAGE_PIXELS} pixels: make it smaller.") from error
     except Exception as error:  # Pillow's readers raise whatever the damage made them stumble over
-        raise ValueError(_refusal(path, error)) from error
-
-
-def _refusal(path: Path, error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return f"{path} is not a picture."
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"{path} has more than {Image.MAX_IMAGE_PIXELS} pixels: make it smaller."
-    return f"{path} is damaged ({error})."
+        raise ValueError(f"{path} is damaged ({error}).") from error
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -150,7 +162,7 @@ def _flat(picture: Image.Image, background: str) -> Image.Image:
     return behind.convert("RGB")
 
 
-def _in_bytes(values: np.ndarray, mode: str) -> np.ndarray:  # type: ignore[type-arg]
+def _in_bytes(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("it holds numbers that are not finite")

@@ -1,0 +1,29 @@
+"""LightningDataModules of real pictures, and of the points on which GANs are tested."""
+
+from datamodules.emoji import Emoji, EmojiPairs, EmojiUnpaired
+from datamodules.folders import ImageFolder, PairedFolders, SideBySide, UnpairedFolders
+from datamodules.loading import BatchedDataModule, PictureDataModule
+from datamodules.mixtures import Grid, Ring
+from datamodules.pictures import find_pictures, load_picture
+from datamodules.vision import CIFAR10, KMNIST, MNIST, Arrays, FashionMNIST
+
+__all__ = [
+    "CIFAR10",
+    "KMNIST",
+    "MNIST",
+    "Arrays",
+    "BatchedDataModule",
+    "Emoji",
+    "EmojiPairs",
+    "EmojiUnpaired",
+    "FashionMNIST",
+    "Grid",
+    "ImageFolder",
+    "PairedFolders",
+    "PictureDataModule",
+    "Ring",
+    "SideBySide",
+    "UnpairedFolders",
+    "find_pictures",
+    "load_picture",
+]

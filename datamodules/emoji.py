@@ -1,0 +1,266 @@
+"""The emoji that ship with the package: 3,786 pictures of 64 pixels, each drawn by Noto and by Twemoji.
+
+The split is fixed: pictures are sorted by their code points and every tenth, beginning with the first, is held out
+(379 of them), so that 3,407 are for training. Unpaired domains take disjoint halves of the training pictures: the first
+domain those at even places (1,704), the second those at odd places (1,703). Skin tones are pictures of their own, so a
+held-out picture may have a relative in training that differs by its tone.
+
+Noto Emoji: Google LLC and contributors, Apache-2.0. Twemoji: Twitter, Inc. and other contributors, CC BY 4.0.
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from datamodules.loading import PictureDataModule
+from datamodules.order import Batches, held_out_every
+from datamodules.pixels import in_channels, to_bytes
+
+SIZE = 64
+Style = Literal["noto", "twemoji"]
+
+
+@cache
+def index() -> dict[str, Any]:
+    """`categories` (sorted) and `pictures`: code points, name, short name and category of each."""
+    return json.loads(files("datamodules").joinpath("assets/emoji.json").read_text())
+
+
+@cache
+def pictures(style: Style) -> Tensor:
+    """All pictures of one style on white: uint8 (3786, 3, 64, 64). Decoded once in a process and kept."""
+    with files("datamodules").joinpath(f"assets/{style}.webp").open("rb") as file, Image.open(file) as opened:
+        sheet = torch.from_numpy(np.array(opened.convert("RGB")))
+    columns, count = index()["columns"], len(index()["pictures"])
+    cells = sheet.reshape(-1, SIZE, columns, SIZE, 3).permute(0, 2, 4, 1, 3)
+    return cells.reshape(-1, 3, SIZE, SIZE)[:count].contiguous()
+
+
+@cache
+def categories() -> Tensor:
+    """The category of each picture, as a place in `index()["categories"]`: int64 (3786,)."""
+    places = {name: place for place, name in enumerate(index()["categories"])}
+    return torch.tensor([places[picture["category"]] for picture in index()["pictures"]])
+
+
+def shrunk(pictures: Tensor, size: int) -> Tensor:
+    """uint8 pictures (n, c, 64, 64) at `size`, a divisor of 64, by averaging areas."""
+    if pictures.shape[-1] == size:
+        return pictures
+    parts = torch.split(pictures, 512)
+    return torch.cat([to_bytes(functional.avg_pool2d(part.float(), SIZE // size)) for part in parts])
+
+
+def line_drawings(pictures: Tensor, size: int = SIZE) -> Tensor:
+    """Black lines on white in place of uint8 pictures (n, 3, 64, 64): uint8 (n, 1, size, size).
+
+    Edges in the manner of Canny (1986): the Sobel gradient of the colour channel in which it is longest, kept where it
+    is a maximum along its own direction. In smaller drawings the ink of an area is twice its mean, at most 1, so that
+    a line stays black.
+    """
+    drawn = []
+    for part in torch.split(pictures, 128):
+        ink = _ink(part.float() / 255)
+        if size < SIZE:
+            ink = (2 * functional.avg_pool2d(ink, SIZE // size)).clamp(max=1)
+        drawn.append(to_bytes(255 * (1 - ink)))
+    return torch.cat(drawn)
+
+
+def _ink(colours: Tensor, faint: float = 0.05, strong: float = 0.25) -> Tensor:
+    """How much of a line is at each pixel, in [0, 1]: (n, 3, h, w) -> (n, 1, h, w)."""
+    down, right = _sobel(colours)
+    squared, channel = (down.square() + right.square()).max(1, keepdim=True)
+    length, down, right = squared.sqrt(), down.gather(1, channel), right.gather(1, channel)
+    flat, steep = down.abs() <= 0.4142 * right.abs(), right.abs() <= 0.4142 * down.abs()  # tan 22.5 degrees
+    rising = down * right > 0
+    padded = functional.pad(length, (1, 1, 1, 1), mode="replicate")
+    beside = torch.where(rising, _larger(padded, 1, 1), _larger(padded, 1, -1))
+    beside = torch.where(flat, _larger(padded, 0, 1), torch.where(steep, _larger(padded, 1, 0), beside))
+    crest = ((length - beside) / (0.15 * length + 1e-6) + 0.5).clamp(0, 1)
+    return crest * ((length - faint) / (strong - faint)).clamp(0, 1)
+
+
+def _sobel(colours: Tensor) -> tuple[Tensor, Tensor]:
+    """Slopes downwards and to the right, a unit step having the slope 1: each (n, c, h, w)."""
+    padded = functional.pad(colours, (1, 1, 1, 1), mode="replicate")
+    rows = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
+    columns = padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]
+    return (columns[:, :, 2:] - columns[:, :, :-2]) / 4, (rows[..., 2:] - rows[..., :-2]) / 4
+
+
+def _larger(padded: Tensor, down: int, right: int) -> Tensor:
+    """The larger of the two neighbours that lie (down, right) and the opposite way."""
+    height, width = padded.shape[-2] - 2, padded.shape[-1] - 2
+    one, other = (
+        padded[..., 1 + sign * down : 1 + sign * down + height, 1 + sign * right : 1 + sign * right + width]
+        for sign in (1, -1)
+    )
+    return torch.maximum(one, other)
+
+
+class _Emoji(PictureDataModule):
+    """What the three below share: the sizes, and the split."""
+
+    def __init__(
+        self, batch_size: int, image_size: int, channels: int, flip: bool, num_workers: int, seed: int | None
+    ) -> None:
+        super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        if image_size < 8 or SIZE % image_size:
+            raise ValueError(f"image_size of the emoji is 8, 16, 32 or 64, not {image_size}.")
+
+    def coloured(self, style: Style) -> Tensor:
+        """All pictures in the size and channels asked for: uint8 (3786, channels, image_size, image_size)."""
+        return in_channels(shrunk(pictures(style), self.image_size), self.channels)
+
+
+class Emoji(_Emoji):
+    """Pictures alone, or with their category as label.
+
+    Args:
+        style: whose drawings.
+        labels: give `(pictures, category)`; there are nine categories.
+        batch_size, num_workers, seed: as for `BatchedDataModule`.
+        image_size: 8, 16, 32 or 64.
+        channels: 1 or 3.
+        flip: mirror half of the training pictures.
+
+    Raises:
+        ValueError: for another size or number of channels, or a batch that is not positive.
+    """
+
+    def __init__(
+        self,
+        style: Style = "noto",
+        labels: bool = False,
+        batch_size: int = 64,
+        image_size: int = 64,
+        channels: int = 3,
+        flip: bool = False,
+        num_workers: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        self.style, self.labels = style, labels
+
+    @property
+    def class_names(self) -> list[str]:
+        return index()["categories"] if self.labels else []
+
+    def setup(self, stage: str) -> None:
+        if self.ready:
+            return
+        drawn, classes = self.coloured(self.style), categories()
+        rest, held_out = held_out_every(len(drawn))
+        self.training = self._batches(drawn, classes, rest, vary=self.flip)
+        self.held_out = self._batches(drawn, classes, held_out, vary=False)
+
+    def _batches(self, drawn: Tensor, classes: Tensor, chosen: Tensor, vary: bool) -> Batches:
+        return Batches(drawn[chosen], labels=classes[chosen] if self.labels else None, vary=vary, seed=self.seed)
+
+
+class EmojiUnpaired(_Emoji):
+    """Two domains from disjoint halves of the training pictures; the held-out pictures have both.
+
+    Training batches are `(x, y)`, shuffled and flipped independently; held-out batches are
+    `(x, y, x_as_y, y_as_x)`, where x and y show the same emoji.
+
+    Args:
+        domains: "lines2colour": x holds line drawings (of equal channels), y coloured pictures, both Noto's;
+            "noto2twemoji": x is drawn by Noto, y by Twemoji.
+        batch_size, image_size, channels, flip, num_workers, seed: as for `Emoji`.
+
+    Raises:
+        ValueError: as `Emoji` does.
+    """
+
+    def __init__(
+        self,
+        domains: Literal["lines2colour", "noto2twemoji"] = "lines2colour",
+        batch_size: int = 4,
+        image_size: int = 64,
+        channels: int = 3,
+        flip: bool = True,
+        num_workers: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        self.domains = domains
+
+    def setup(self, stage: str) -> None:
+        if self.ready:
+            return
+        rest, held_out = held_out_every(len(pictures("noto")))
+        self.training = Batches(self._x(rest[::2]), self._y(rest[1::2]), vary=self.flip, unpaired=True, seed=self.seed)
+        x, y = self._x(held_out), self._y(held_out)
+        self.held_out = Batches(x, y, y, x, seed=self.seed)
+
+    def _x(self, chosen: Tensor) -> Tensor:
+        if self.domains == "lines2colour":
+            return in_channels(line_drawings(pictures("noto")[chosen], self.image_size), self.channels)
+        return self.coloured("noto")[chosen]
+
+    def _y(self, chosen: Tensor) -> Tensor:
+        return self.coloured("noto" if self.domains == "lines2colour" else "twemoji")[chosen]
+
+
+class EmojiPairs(_Emoji):
+    """Pairs `(source, target)` of one emoji, flipped alike.
+
+    Args:
+        task: "grey2colour" and "lines2colour" have a source of one channel; "small2large" has the target at a quarter
+            of its size (area averages), enlarged again bicubically, so that source and target have equal shapes.
+        style: whose drawings.
+        batch_size, image_size, channels, flip, num_workers, seed: as for `Emoji`; `channels` are the target's.
+
+    Raises:
+        ValueError: as `Emoji` does.
+    """
+
+    def __init__(
+        self,
+        task: Literal["grey2colour", "lines2colour", "small2large"] = "grey2colour",
+        style: Style = "noto",
+        batch_size: int = 4,
+        image_size: int = 64,
+        channels: int = 3,
+        flip: bool = True,
+        num_workers: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        self.task, self.style = task, style
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of the source."""
+        return self.channels if self.task == "small2large" else 1
+
+    def setup(self, stage: str) -> None:
+        if self.ready:
+            return
+        target = self.coloured(self.style)
+        source = self._source(target)
+        rest, held_out = held_out_every(len(target))
+        self.training = Batches(source[rest], target[rest], vary=self.flip, seed=self.seed)
+        self.held_out = Batches(source[held_out], target[held_out], seed=self.seed)
+
+    def _source(self, target: Tensor) -> Tensor:
+        if self.task == "grey2colour":
+            return in_channels(target, 1)
+        if self.task == "lines2colour":
+            return line_drawings(pictures(self.style), self.image_size)
+        return torch.cat([_blurred(part) for part in torch.split(target, 512)])
+
+
+def _blurred(pictures: Tensor) -> Tensor:
+    """At a quarter of the size and back: uint8 (n, c, h, w) -> uint8 (n, c, h, w)."""
+    small = functional.avg_pool2d(pictures.float(), 4)
+    return to_bytes(functional.interpolate(small, scale_factor=4, mode="bicubic", align_corners=False))

@@ -1,0 +1,187 @@
+"""Folders of pictures: which files train, which are held out, and what is done with those that cannot be read."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+from datamodules.order import Indexed, held_out_every
+from datamodules.pictures import SUFFIXES, check_picture, find_pictures, load_picture
+
+Row = tuple[Path, ...]
+"""The files of one item, one for each domain."""
+Unreadable = Literal["error", "skip"]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """`load_picture` with its arguments."""
+
+    channels: int
+    size: int
+    background: str = "white"
+    half: Literal["left", "right"] | None = None
+
+    def __call__(self, path: Path) -> Tensor:
+        return load_picture(path, self.channels, self.size, self.background, self.half)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that a picture takes."""
+        return self.channels * self.size**2
+
+
+class Files:
+    """Pictures that are read when they are asked for."""
+
+    def __init__(self, paths: Sequence[Path], read: Reader) -> None:
+        self.paths, self.read = list(paths), read
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return torch.stack([self.read(self.paths[i]) for i in indices.tolist()])
+
+
+class Read(NamedTuple):
+    """What `read_rows` gives: the domains, and the places of the rows that were kept."""
+
+    columns: list[Indexed]
+    kept: Tensor
+
+
+def read_rows(rows: Sequence[Row], readers: Sequence[Reader], in_memory: bool, unreadable: Unreadable) -> Read:
+    """The domains of `rows`: decoded at once to uint8 tensors if `in_memory`, else read on demand.
+
+    A row is readable when all its pictures are. On demand, only the heads of the files are looked at here, unless
+    unreadable ones are to be skipped: then every file is decoded once.
+
+    Raises:
+        ValueError: if pictures cannot be read and `unreadable` is "error", or none can.
+    """
+
+    def look(row: Row) -> list[Tensor]:
+        if not in_memory and unreadable == "error":
+            for path in row:
+                check_picture(path)
+            return []
+        pictures = [read(path) for path, read in zip(row, readers, strict=True)]
+        return pictures if in_memory else []
+
+    items = _readable(rows, look, unreadable)
+    kept = torch.tensor(list(items))
+    if in_memory:
+        return Read([torch.stack(column) for column in zip(*items.values(), strict=True)], kept)
+    return Read([Files([rows[i][k] for i in items], read) for k, read in enumerate(readers)], kept)
+
+
+def _readable(
+    rows: Sequence[Row], look: Callable[[Row], list[Tensor]], unreadable: Unreadable
+) -> dict[int, list[Tensor]]:
+    def attempt(row: Row) -> list[Tensor] | Exception:
+        try:
+            return look(row)
+        except (ValueError, OSError) as error:
+            return error
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        seen = tqdm(pool.map(attempt, rows), "reading pictures", len(rows), delay=3, leave=False, disable=_silent())
+        results = list(seen)
+    failed = [str(result).rstrip(".") for result in results if isinstance(result, Exception)]
+    if failed:
+        told = f"{len(failed)} of {len(rows)} pictures cannot be read: " + "; ".join(failed[:5])
+        told += "; ..." if len(failed) > 5 else ""
+        if unreadable == "error" or len(failed) == len(rows):
+            raise ValueError(f'{told}. Repair or remove them, or leave them out with unreadable="skip".')
+        rank_zero_warn(f"{told}. They are left out.")
+    return {i: result for i, result in enumerate(results) if not isinstance(result, Exception)}
+
+
+def _silent() -> bool:
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def listed(folder: Path) -> list[Path]:
+    """The pictures below `folder`, at least one.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if there is no picture in it.
+    """
+    paths = find_pictures(folder)
+    if not paths:
+        raise ValueError(f"There are no pictures in {folder}: files that end in {', '.join(sorted(SUFFIXES))} count.")
+    return paths
+
+
+class Split(NamedTuple):
+    """Training and held-out pictures, and the folder that the names of each are relative to."""
+
+    training: list[Path]
+    training_root: Path
+    held_out: list[Path]
+    held_out_root: Path
+
+
+def split_folder(root: Path, every: int) -> Split:
+    """The pictures of a folder `root/val`, or else `root/test`, are held out; or else every `every`-th is.
+
+    Then `root/train`, if there is one, holds the training pictures, or else all that is left.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if a part is empty.
+    """
+    paths = listed(root)
+    training_root = root / "train" if (root / "train").is_dir() else root
+    for name in ("val", "test"):
+        held_root = root / name
+        if held_root.is_dir():
+            aside = {root / "val", root / "test"}
+            rest = [path for path in paths if training_root in path.parents and not aside & set(path.parents)]
+            if not rest:
+                raise ValueError(f"There are no pictures for training in {training_root}, beside those held out.")
+            return Split(rest, training_root, listed(held_root), held_root)
+    paths = [path for path in paths if training_root in path.parents]
+    rest, held = every_nth(paths, every)
+    return Split(rest, training_root, held, training_root)
+
+
+def every_nth(items: Sequence[Item], every: int) -> tuple[list[Item], list[Item]]:
+    """(training, held out): every `every`-th item, beginning with the first, is held out."""
+    rest, held = held_out_every(len(items), every)
+    if not len(rest):
+        raise ValueError(f"{len(items)} pictures leave none for training when every {every}-th is held out: add some.")
+    return [items[i] for i in rest.tolist()], [items[i] for i in held.tolist()]
+
+
+def matched(first: Sequence[Path], first_root: Path, second: Sequence[Path], second_root: Path) -> list[Row]:
+    """Rows of equal names: paths below the two folders that differ at most in their suffix.
+
+    Raises:
+        ValueError: if a picture has no partner, or two pictures of a folder have the same name.
+    """
+    one, other = _by_name(first, first_root), _by_name(second, second_root)
+    alone = sorted(one.keys() ^ other.keys())
+    if alone:
+        raise ValueError(
+            f"{len(alone)} pictures of {first_root} and {second_root} have no partner of the same name, "
+            f"{alone[0]} for one: pairs have equal names."
+        )
+    return [(path, other[name]) for name, path in sorted(one.items())]
+
+
+def _by_name(paths: Sequence[Path], root: Path) -> dict[str, Path]:
+    named = {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
+    if len(named) < len(paths):
+        raise ValueError(f"Two pictures in {root} have names that differ only in their suffix: rename or remove one.")
+    return named

@@ -1,0 +1,202 @@
+"""Order and augmentation as functions of (seed, epoch, index).
+
+A sampler yields whole requests, (epoch, indices of this process's part of a global batch); a data set answers one with
+a `Raw` batch; the data module finishes it on the device. No state is carried from one batch to the next, so a batch
+does not depend on the number of workers or processes, nor on the batches before it.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from gan_modules.randomness import mix
+
+Request = tuple[int, Tensor]
+"""An epoch and the indices (n,) of one batch."""
+
+_ORDER, _PARTNER, _JITTER = 0, 1, 2  # what a hash is for
+
+
+class Raw(NamedTuple):
+    """A batch on its way to the device.
+
+    columns: uint8 pictures (n, c, h, w), or points (n, d), one tensor for each domain.
+    labels: int64 (n,), or None.
+    uniforms: (n, 3) in [0, 1) for each column (flip, row, column of the crop); empty where nothing is varied.
+    """
+
+    columns: tuple[Tensor, ...]
+    labels: Tensor | None = None
+    uniforms: tuple[Tensor, ...] = ()
+
+
+class Indexed(Protocol):
+    """What gives a batch for a tensor of indices: a tensor, or pictures that are read from files."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor, /) -> Tensor: ...
+
+
+def permutation(length: int, *integers: int) -> Tensor:
+    """A permutation of range(length) that is a function of `integers`."""
+    return torch.randperm(length, generator=torch.Generator().manual_seed(mix(*integers)))
+
+
+def uniforms(key: int, indices: Tensor, count: int) -> Tensor:
+    """`count` uniform numbers in [0, 1) for each index: float32 (n, count), a function of key and index alone.
+
+    They are the outputs index * count + 1, ... of splitmix64 (Steele, Lea and Flood, 2014) started at `key`.
+    """
+    position = indices.numpy().astype(np.uint64)[:, None] * np.uint64(count) + np.arange(1, count + 1, dtype=np.uint64)
+    state: NDArray[Any] = position * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state = state ^ (state >> np.uint64(31))
+    return torch.from_numpy((state >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
+
+
+class GlobalBatches(DistributedSampler[Request]):
+    """Whole requests: this process's contiguous part of each global batch. Use with `DataLoader(batch_size=None)`.
+
+    Shuffled (training), the order is a permutation seeded by (seed, epoch) and an incomplete last batch is dropped.
+    Not shuffled (validation), every index comes once: nothing is repeated, nothing dropped, and parts may differ in
+    size by one. A remainder with fewer indices than there are processes joins the batch before it, so that every
+    process has the same number of batches and none of them is empty.
+
+    It is a `DistributedSampler` so that Lightning leaves it as it is and tells it the epoch.
+
+    Args:
+        dataset: what the indices point into; only its length is used.
+        batch_size: the global batch, shared by all processes.
+        shuffle: training or validation, as above.
+        seed: of the order.
+        rank, processes: which of how many processes this is.
+
+    Attributes:
+        start_batch: how many batches to leave out at the start of an epoch; `len` counts what is left.
+
+    Raises:
+        ValueError: for a batch that is not positive or not divisible by the number of processes, or fewer items than
+            a training batch or than processes.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Raw],
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        super().__init__(dataset, processes, rank, shuffle=shuffle, seed=seed, drop_last=shuffle)
+        self.length = len(dataset)  # type: ignore[arg-type]
+        self.batch_size = batch_size
+        self.start_batch = 0
+        if batch_size < 1 or batch_size % processes:
+            raise ValueError(
+                f"batch_size is the batch of all {processes} processes together: "
+                f"give a positive multiple of {processes}, not {batch_size}."
+            )
+        if shuffle and self.length < batch_size:
+            raise ValueError(
+                f"One batch takes {batch_size} items and the training set has {self.length}: "
+                f"give a batch_size of at most {self.length}, or more data."
+            )
+        if self.length < processes:
+            raise ValueError(
+                f"{processes} processes share a held-out set of {self.length} items: use fewer devices, or more data."
+            )
+
+    @property
+    def batches(self) -> int:
+        """Batches in a whole epoch."""
+        whole, rest = divmod(self.length, self.batch_size)
+        return whole if self.shuffle else whole + (rest >= self.num_replicas or not whole)
+
+    def __len__(self) -> int:
+        return max(self.batches - self.start_batch, 0)
+
+    def __iter__(self) -> Iterator[Request]:
+        order = permutation(self.length, self.seed, self.epoch, _ORDER) if self.shuffle else torch.arange(self.length)
+        for batch in range(self.start_batch, self.batches):
+            last = not self.shuffle and batch + 1 == self.batches
+            chunk = order[batch * self.batch_size : self.length if last else (batch + 1) * self.batch_size]
+            yield self.epoch, chunk.tensor_split(self.num_replicas)[self.rank]
+
+
+class Batches(Dataset[Raw]):
+    """Answers a request with a whole `Raw` batch.
+
+    Args:
+        columns: the domains. All are indexed alike, unless `unpaired`.
+        labels: int64, one for each item, or None.
+        vary: send the numbers that flips and crops are made of.
+        unpaired: the columns are shuffled independently of each other. The longest sets the length of the epoch; a
+            shorter one is wrapped around, each of its items seen floor or ceil (longest / shorter) times.
+        seed: of the varying and of the independent shuffles.
+
+    Raises:
+        ValueError: for columns of different length that are not `unpaired`, or an empty one.
+    """
+
+    def __init__(
+        self,
+        *columns: Indexed,
+        labels: Tensor | None = None,
+        vary: bool = False,
+        unpaired: bool = False,
+        seed: int = 0,
+    ) -> None:
+        lengths = [len(column) for column in columns]
+        if not min(lengths):
+            raise ValueError("A set of pictures is empty: at least one is needed for training and one held out.")
+        if not unpaired and len(set(lengths)) > 1:
+            raise ValueError(f"Paired domains have the same number of pictures, not {lengths}.")
+        self.columns, self.labels = columns, labels
+        self.vary, self.unpaired, self.seed = vary, unpaired, seed
+
+    def __len__(self) -> int:
+        return max(len(column) for column in self.columns)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether no file is read for a batch."""
+        return all(isinstance(column, Tensor) for column in self.columns)
+
+    def __getitem__(self, request: Request) -> Raw:
+        if not isinstance(request, tuple):
+            raise ValueError(
+                "These data sets are read a batch at a time: use limit_train_batches, not overfit_batches."
+            )
+        epoch, indices = request
+        columns = tuple(column[self._own(number, epoch, indices)] for number, column in enumerate(self.columns))
+        labels = None if self.labels is None else self.labels[indices]
+        return Raw(columns, labels, self._uniforms(epoch, indices) if self.vary else ())
+
+    def _own(self, number: int, epoch: int, indices: Tensor) -> Tensor:
+        length = len(self.columns[number])
+        if not self.unpaired or (number == 0 and length == len(self)):
+            return indices
+        return _cached_permutation(length, self.seed, epoch, _PARTNER, number)[indices % length]
+
+    def _uniforms(self, epoch: int, indices: Tensor) -> tuple[Tensor, ...]:
+        numbers = range(len(self.columns)) if self.unpaired else [0] * len(self.columns)
+        return tuple(uniforms(mix(self.seed, epoch, _JITTER, number), indices, 3) for number in numbers)
+
+
+_cached_permutation = lru_cache(maxsize=4)(permutation)
+
+
+def held_out_every(length: int, step: int = 10) -> tuple[Tensor, Tensor]:
+    """Indices (training, held out) of `length` items: every `step`-th, beginning with the first, is held out."""
+    indices = torch.arange(length)
+    return indices[indices % step != 0], indices[::step]
