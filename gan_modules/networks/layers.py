@@ -15,6 +15,11 @@ Norm: TypeAlias = Callable[[int], nn.Module]
 """A number of channels -> a normalisation layer: `nn.BatchNorm2d`, `InstanceNorm`, `LayerNorm`, ..."""
 
 
+def _exact(x: Tensor) -> torch.dtype:
+    """The type for statistics of `x`: at least single precision."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
 def normalised(norm: Norm | None, channels: int) -> list[nn.Module]:
     """The layers of `norm`: one, or none."""
     return [] if norm is None else [norm(channels)]
@@ -52,7 +57,8 @@ class PixelNorm(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+        mean = x.square().mean(dim=1, keepdim=True, dtype=_exact(x))
+        return x * torch.rsqrt(mean + 1e-8).to(x.dtype)
 
 
 class MinibatchStd(nn.Module):
@@ -73,7 +79,7 @@ class MinibatchStd(nn.Module):
         count, channels, height, width = x.shape
         group = next(size for size in range(min(self.group, count), 0, -1) if count % size == 0)
         groups = x.reshape(count // group, group, channels, height, width)
-        variance = groups.var(dim=1, correction=0)
+        variance = groups.to(_exact(x)).var(dim=1, correction=0)
         deviation = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3)).to(x.dtype)
         return torch.cat([x, deviation.repeat_interleave(group).view(-1, 1, 1, 1).expand(-1, 1, height, width)], dim=1)
 

@@ -88,6 +88,15 @@ def test_only_the_layers_in_use_get_gradients(
     assert {"to_images.1.weight", "from_images.1.0.weight", "blocks.1.0.0.weight"} <= used
 
 
+@pytest.mark.parametrize("fade", both(0.5))
+def test_fading_in_half_precision_stays_finite(fade: float | Tensor) -> None:
+    generator, discriminator = ProgressiveGenerator(6, 16, 3, 8, 32), ProgressiveDiscriminator(16, 3, 8, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = discriminator(generator(latents().float(), 2, fade), 2, fade)
+    scores.sum().backward()
+    assert all(p.grad.isfinite().all() for p in generator.parameters() if p.grad is not None)
+
+
 def test_latents_count_by_their_direction(generator: ProgressiveGenerator) -> None:
     torch.testing.assert_close(generator(100 * latents()), generator(latents()))
 
@@ -95,7 +104,17 @@ def test_latents_count_by_their_direction(generator: ProgressiveGenerator) -> No
 def test_widths_are_the_authors() -> None:
     with torch.device("meta"):
         generator = ProgressiveGenerator(image_size=1024)
-    assert [layer.weight.shape[1] for layer in generator.to_images] == [512, 512, 512, 512, 256, 128, 64, 32, 16]
+    assert [p.shape[1] for p in generator.to_images.parameters() if p.dim() == 4] == [
+        512,
+        512,
+        512,
+        512,
+        256,
+        128,
+        64,
+        32,
+        16,
+    ]
 
 
 def test_a_stage_that_does_not_exist_is_refused(
