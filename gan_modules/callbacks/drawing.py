@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-WIDTH = 960  # that pictures are enlarged to, or stay just below
+WIDTH = 1024  # that pictures are enlarged to at most
 _PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (214, 214, 214)
 _DATA, _SAMPLES = (150, 150, 150), (214, 69, 65)
 
@@ -20,7 +20,7 @@ def grid(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Im
     Args:
         images: (n, 1 or 3, h, w) in [-1, 1]; what lies outside is clamped, NaN is black.
         columns: images in a row.
-        scale: whole number by which pixels are enlarged; None: as far as fits into 960 pixels.
+        scale: whole number by which pixels are enlarged; None: as far as fits into 1024 pixels.
 
     Raises:
         ValueError: if there are no images, or they have neither one nor three channels.
@@ -43,7 +43,7 @@ def titled_columns(groups: Sequence[tuple[str, Sequence[Column]]], scale: int | 
     Args:
         groups: (title, columns); a column is (title, images (n, 1 or 3, h, w) in [-1, 1]). An empty group title is
             left out where all are.
-        scale: whole number by which pixels are enlarged; None: as far as fits into 960 pixels.
+        scale: whole number by which pixels are enlarged; None: as far as fits into 1024 pixels.
 
     Raises:
         ValueError: if there are no images, or they have neither one nor three channels.

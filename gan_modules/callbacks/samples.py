@@ -44,7 +44,7 @@ class SampleGrid(Callback):
         rows: rows of the grid.
         columns: columns of the grid; of points and translations it is not asked.
         dirpath: folder of the pictures; None: `samples` in the run's folder.
-        scale: whole number by which pixels are enlarged; None: to some 960 pixels.
+        scale: whole number by which pixels are enlarged; None: to at most 1024 pixels.
         seed: of inputs and noise.
     """
 
@@ -89,6 +89,7 @@ class SampleGrid(Callback):
             return
         with _at_rest(trainer, module, self.seed):
             self._painter = self._painter or self._choose(trainer, module)
+            torch.manual_seed(self.seed)  # the first picture, for which the painter was chosen, has no other noise
             picture = self._painter(module)
         self._painted = batches
         if picture is not None and trainer.is_global_zero:
@@ -107,11 +108,12 @@ class SampleGrid(Callback):
             return lambda module: _translations(_views(module, held), self.rows, self.scale)
         if "fake" in view and view["fake"].ndim == 2:
             return lambda module: _points(_views(module, batches))
-        if hasattr(module, "grid_inputs"):
-            inputs: tuple[Tensor, ...] = module.grid_inputs(self.rows, self.columns)
+        torch.manual_seed(self.seed)
+        if grid_inputs := getattr(module, "grid_inputs", None):
+            inputs: tuple[Tensor, ...] = grid_inputs(self.rows, self.columns)
             return lambda module: drawing.grid(module(*inputs), self.columns, self.scale)
-        if hasattr(module, "sample"):
-            return lambda module: drawing.grid(module.sample(self.rows * self.columns), self.columns, self.scale)
+        if sample := getattr(module, "sample", None):
+            return lambda module: drawing.grid(sample(self.rows * self.columns), self.columns, self.scale)
         rank_zero_warn(
             "SampleGrid has nothing to show: the module has neither grid_inputs nor sample, and no validation data "
             "with a source; give validation data, or leave SampleGrid out."
@@ -209,12 +211,14 @@ def _show(logger: Logger, picture: Image.Image, step: int) -> None:
 @contextmanager
 def _at_rest(trainer: Trainer, module: LightningModule, seed: int) -> Iterator[None]:
     """Inside, evaluation mode, no gradients and random numbers from `seed`; afterwards all is as it was."""
-    modes = [(part, part.training) for part in module.modules()]
+    modes, stream = [(part, part.training) for part in module.modules()], randomness.current()
     module.eval()
+    randomness.use(None)
     try:
-        with isolate_rng(), randomness.using(None), torch.no_grad(), trainer.precision_plugin.val_step_context():
+        with isolate_rng(), torch.no_grad(), trainer.precision_plugin.val_step_context():
             torch.manual_seed(seed)
             yield
     finally:
+        randomness.use(stream)
         for part, mode in modes:
             part.training = mode

@@ -94,7 +94,7 @@ class SlicedWasserstein(Metric):
                 for side, (images, number) in enumerate(zip((real, fake), numbers, strict=True))
             ]
             lines = directions(patches[0].shape[1], mix(self.seed, level, 2)).to(real.device)
-            parts = lines.split(_SLAB // 2)
+            parts = torch.split(lines, _SLAB // 2)
             distances.append(torch.cat([wasserstein(*(p @ part.T for p in patches)) for part in parts]).mean())
         return 1000 * torch.stack(distances).mean()
 
@@ -149,9 +149,10 @@ def wasserstein(first: Tensor, second: Tensor) -> Tensor:
     if n == m:
         return (first - second).abs().mean(dim=0)
     # The two quantile functions are steps; between neighbouring starts of a step both are constant.
-    starts = torch.cat([torch.arange(n, device=first.device) * m, torch.arange(m, device=first.device) * n]).unique()
-    widths = torch.diff(starts, append=starts.new_tensor([n * m])) / (n * m)
-    return widths.to(first.dtype) @ (first[starts // m] - second[starts // n]).abs()
+    starts = torch.cat([torch.arange(n, device=first.device) * m, torch.arange(m, device=first.device) * n])
+    starts = torch.unique(starts)
+    widths = torch.diff(starts, append=starts.new_tensor([n * m])).to(first.dtype) / (n * m)
+    return widths @ (first[starts // m] - second[starts // n]).abs()
 
 
 def _numbers(seen: int, count: int) -> Tensor:
@@ -167,7 +168,7 @@ def _patches(images: Tensor, numbers: Tensor, level: int, seed: int) -> Tensor:
     found = []
     height, width = laplacian(images[:1].float(), level, levels).shape[-2:]
     tops, lefts = (place.to(images.device) for place in positions(int(numbers.max()) + 1, height, width, seed))
-    for slab, number in zip(images.split(_SLAB), numbers.split(_SLAB), strict=True):
+    for slab, number in zip(torch.split(images, _SLAB), torch.split(numbers, _SLAB), strict=True):
         windows = laplacian(slab.float(), level, levels).unfold(2, PATCH, 1).unfold(3, PATCH, 1)
         which = torch.arange(len(slab), device=images.device)[:, None]
         found.append(windows[which, :, tops[number], lefts[number]].flatten(0, 1))
