@@ -39,16 +39,16 @@ class DCGANGenerator(nn.Module):
         base, doublings = base_and_doublings(image_size)
         widths = _widths(width, doublings)[::-1]
         self.latent_dim, self.num_classes = latent_dim, num_classes
-        layers = [nn.ConvTranspose2d(latent_dim + num_classes, widths[0], base, bias=False)]
-        layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False) for inputs, outputs in pairwise(widths)]
-        hidden = [
-            part for layer in layers for part in (layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True))
-        ]
-        self.layers = nn.Sequential(*hidden, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh())
+        project = nn.Linear(latent_dim + num_classes, widths[0] * base**2, bias=False)
+        layers = [project, nn.Unflatten(1, (widths[0], base, base)), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+        for inputs, outputs in pairwise(widths):
+            doubling = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
+            layers += [doubling, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh())
         init_normal(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.layers(join_labels(z, labels, self.num_classes)[:, :, None, None])
+        return self.layers(join_labels(z, labels, self.num_classes))
 
 
 class _Halvings(nn.Module):
