@@ -10,11 +10,11 @@ def constant_then_linear(constant: int, decay: int) -> Callable[[int], float]:
 
     >>> factor = constant_then_linear(2, 3)
     >>> [factor(epoch) for epoch in range(6)]
-    [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+    [1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
     def factor(step: int) -> float:
-        return 1.0 if decay == 0 else max(0.0, 1 - max(0, step - constant) / (decay + 1))
+        return 1.0 if decay == 0 else max(0.0, 1 - max(0, step + 1 - constant) / (decay + 1))
 
     return factor
 
