@@ -31,7 +31,7 @@ class ImageHistory(nn.Module):
         """Exchange a batch `(n, c, h, w)` for one of the same shape. Decisions are made image by image, in order."""
         if self.size == 0:
             return images
-        if self.images.shape[1:] != images.shape[1:]:
+        if self.images.shape != (self.size, *images.shape[1:]):
             self.images, self.count = images.new_zeros(self.size, *images.shape[1:]), 0
         returned = images.clone()
         swap, slot = randomness.shared_uniform(2, len(images), dtype=torch.float64).tolist()
