@@ -1,5 +1,6 @@
 """Pictures of samples: grids, columns with titles, and scatter plots."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 WIDTH = 1024  # that pictures are enlarged to at most
-_PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (214, 214, 214)
+_PAPER, _INK = (255, 255, 255), (40, 40, 40)
 _DATA, _SAMPLES = (150, 150, 150), (214, 69, 65)
 
 Column = tuple[str, Tensor]
@@ -95,12 +96,12 @@ def scatter(data: Tensor, samples: Tensor, size: int = 512) -> Image.Image:
     canvas = Image.new("RGB", (size * fine, size * fine), _PAPER)
     draw = ImageDraw.Draw(canvas)
     inside = 0
-    for points, colour in ((data, _DATA), (samples, _SAMPLES)):
+    for points, colour, radius in ((data, _DATA, 9), (samples, _SAMPLES, 5)):
         places = (points - centre) / (2 * reach)
         places = places[(places.abs() <= 0.5).all(dim=1)]
         inside = len(places)
         for x, y in (((places * torch.tensor([1.0, -1.0]) + 0.5) * inner + margin) * fine).tolist():
-            draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour)
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     picture = canvas.resize((size, size), Image.Resampling.BOX)
     _axes(picture, centre.tolist(), reach.item(), margin)
     outside = len(samples) - inside
@@ -112,12 +113,22 @@ def _axes(picture: Image.Image, centre: list[float], reach: float, margin: int) 
     draw = ImageDraw.Draw(picture)
     start, end = margin, picture.width - margin
     draw.rectangle((start, start, end, end), outline=_INK)
-    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
-        place = start + part * (end - start)
+    for tick in _ticks(centre[0], reach):
+        place = start + ((tick - centre[0]) / reach + 1) / 2 * (end - start)
         draw.line((place, end, place, end + 4), fill=_INK)
+        _text(picture, (place, end + 14), f"{tick:g}", 12)
+    for tick in _ticks(centre[1], reach):
+        place = end - ((tick - centre[1]) / reach + 1) / 2 * (end - start)
         draw.line((start - 4, place, start, place), fill=_INK)
-        _text(picture, (place, end + 14), f"{centre[0] + (2 * part - 1) * reach:.3g}", 12)
-        _text(picture, (start - 6, place), f"{centre[1] - (2 * part - 1) * reach:.3g}", 12, anchor="rm")
+        _text(picture, (start - 6, place), f"{tick:g}", 12, anchor="rm")
+
+
+def _ticks(centre: float, reach: float) -> list[float]:
+    """Round numbers within `reach` of `centre`, three to eight of them."""
+    power = 10.0 ** math.floor(math.log10(reach))
+    step = next(step * power for step in (5.0, 2.0, 1.0, 0.5, 0.2) if 2 * reach >= 3 * step * power)
+    first, last = math.ceil((centre - reach) / step), math.floor((centre + reach) / step)
+    return [round(number * step, 10) for number in range(first, last + 1)]
 
 
 def _legend(picture: Image.Image, samples: str) -> None:

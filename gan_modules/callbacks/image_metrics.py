@@ -154,7 +154,8 @@ class _Score:
     def compute(self) -> dict[str, Tensor]:
         score, deviation = self.metric.compute()
         self.metric.reset()
-        return {"inception_score": score, "inception_score_std": deviation}
+        values = {"inception_score": score, "inception_score_std": deviation}
+        return {name: value for name, value in values.items() if value.isfinite()}  # one split has no deviation
 
 
 class _KernelDistance(KernelInceptionDistance):

@@ -94,19 +94,19 @@ def test_kid_of_few_samples_says_so(known, trainer, loader, pictures, inception_
 
 def test_inception_score(known, trainer, loader, pictures, inception_weights) -> None:
     real = pictures(4)
-    fit = trainer(callbacks=[InceptionScore(inception_weights, splits=1)])
-    fit.validate(known(), loader(real), verbose=False)
+    whole, halves = (trainer(callbacks=[InceptionScore(inception_weights, splits=splits)]) for splits in (1, 2))
+    whole.validate(known(), loader(real), verbose=False)
+    halves.validate(known(), loader(real), verbose=False)
     logits = features(inception_weights, (real.flip(-1) * 1.7 - 0.2).clamp(-1, 1), "logits_unbiased")
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
+    samples = {"metric/inception_score_samples": 4}
     expected = np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
-    assert scores_of(fit)["metric/inception_score"] == pytest.approx(expected, rel=1e-3)
-    assert np.isfinite(scores_of(fit)["metric/inception_score_std"])
+    assert scores_of(whole) == pytest.approx({"metric/inception_score": expected, **samples}, rel=1e-3)
+    assert np.isfinite(scores_of(halves)["metric/inception_score_std"])
 
 
-def test_score_without_the_last_layer_is_refused(
-    known, trainer, loader, pictures, inception_weights, tmp_path
-) -> None:
+def test_score_without_the_last_layer_is_refused(known, trainer, loader, pictures, inception_weights, tmp_path) -> None:
     state = torch.load(inception_weights)
     state["fc.weight"].zero_()
     torch.save(state, tmp_path / "headless.pth")

@@ -1,6 +1,5 @@
 """Sample grids: what they show, where they go, and that training does not notice them."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan_modules import randomness
-from gan_modules.callbacks import SampleGrid
-from gan_modules.callbacks import drawing
+from gan_modules.callbacks import SampleGrid, drawing
 
 
 def opened(path: Path) -> np.ndarray[Any, Any]:
@@ -84,7 +82,9 @@ def test_inputs_are_fixed_and_rows_keep_their_order(models, trainer, loader, pic
 
 
 @pytest.mark.parametrize("kind", ["GAN", "Codes", "Points", "Translator"])
-def test_a_model_that_does_not_change_has_one_picture(kind, models, trainer, loader, pictures, domains, tmp_path) -> None:
+def test_a_model_that_does_not_change_has_one_picture(
+    kind, models, trainer, loader, pictures, domains, tmp_path
+) -> None:
     data = {"Points": torch.randn(40, 2), "Translator": domains}.get(kind, pictures(12))
 
     class Still(getattr(models, kind)):  # type: ignore[misc]
