@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_modules import randomness
+from gan_modules.activations import PiecewiseLinear
 
 Network = Callable[[Tensor], Tensor]
 
@@ -42,7 +43,7 @@ def gradient_norm(network: Network, points: Tensor) -> Tensor:
 
 def _gradients(network: Network, points: Tensor) -> Tensor:
     points = points.detach().requires_grad_()
-    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False):
+    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False), PiecewiseLinear():
         (gradients,) = torch.autograd.grad(network(points).sum(), points, create_graph=True)
     return gradients.flatten(1)
 
