@@ -85,10 +85,11 @@ class _Torchvision(_InMemory):
     def _opened(self, train: bool, download: bool) -> Any:
         try:
             return self._make(str(self.root), train=train, download=download)
-        except (RuntimeError, OSError) as error:
-            what = "could be neither found nor downloaded" if download else "was not found"
+        except Exception as error:  # torchvision's readers raise whatever the damage made them stumble over
+            what = "could be neither found nor downloaded" if download else "was not found or is damaged"
+            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
             raise ValueError(
-                f"{type(self).__name__} {what} in {self.root} ({str(error).splitlines()[0]}): "
+                f"{type(self).__name__} {what} in {self.root} ({reason}): "
                 "put its files there, or download it where there is a network."
             ) from error
 

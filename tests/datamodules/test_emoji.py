@@ -5,7 +5,6 @@ from importlib.resources import files
 
 import pytest
 import torch
-from torch import Tensor
 
 from datamodules import Emoji, EmojiPairs, EmojiUnpaired
 from datamodules.emoji import categories, index, line_drawings, pictures, shrunk
@@ -17,11 +16,6 @@ from datamodules.pixels import in_channels
 def ready(module: PictureDataModule) -> tuple[Batches, Batches]:
     module.setup("fit")
     return module.training, module.held_out
-
-
-def places(column: Tensor, whole: Tensor) -> set[bytes]:
-    """What identifies the pictures of a column."""
-    return {picture.numpy().tobytes() for picture in column}
 
 
 def test_what_ships() -> None:
