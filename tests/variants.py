@@ -136,10 +136,10 @@ def _cyclegan(own: bool, **options: Any) -> AdversarialModule:
 
 
 def _pggan(own: bool, **options: Any) -> AdversarialModule:
-    generator = networks.ProgressiveGenerator(LATENT, SIZE, 3, 8)
-    return ProgressiveGAN(
-        generator, networks.ProgressiveDiscriminator(SIZE, 3, 8), LATENT, **{**GROWTH, "batch_sizes": {4: 4}, **options}
-    )
+    pair = networks.ProgressiveGenerator(LATENT, SIZE, 3, 8), networks.ProgressiveDiscriminator(SIZE, 3, 8)
+    # a part of a batch of 8 must still hold whole groups of the standard deviation
+    options = {**GROWTH, "batch_sizes": None if own else {4: 2}, **options}
+    return ProgressiveGAN(*pair, LATENT, **options)
 
 
 BUILDERS: dict[str, Callable[..., AdversarialModule]] = {
