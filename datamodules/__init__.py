@@ -5,10 +5,11 @@ from datamodules.folders import ImageFolder, PairedFolders, SideBySide, Unpaired
 from datamodules.loading import BatchedDataModule, PictureDataModule
 from datamodules.mixtures import Grid, Ring
 from datamodules.pictures import find_pictures, load_picture
-from datamodules.vision import CIFAR10, KMNIST, MNIST, Arrays, FashionMNIST
+from datamodules.vision import CIFAR10, CIFAR100, KMNIST, MNIST, Arrays, FashionMNIST
 
 __all__ = [
     "CIFAR10",
+    "CIFAR100",
     "KMNIST",
     "MNIST",
     "Arrays",

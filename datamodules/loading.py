@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.order import Batches, GlobalBatches, Raw
+from datamodules.order import Batches, GlobalBatches, OneEpoch, Raw
 from datamodules.pixels import jittered, scaled
 
 
@@ -54,11 +54,13 @@ class BatchedDataModule(LightningDataModule):
         if workers is None:
             workers = 0 if dataset.in_memory else min(4, os.cpu_count() or 1)
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        sampler = GlobalBatches(
+            dataset, self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, processes=processes
+        )
+        repeated = getattr(self.trainer, "overfit_batches", 0) > 0  # set by the Trainer, not declared
         return DataLoader(
-            dataset,
-            sampler=GlobalBatches(
-                dataset, self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, processes=processes
-            ),
+            OneEpoch(dataset, sampler) if repeated else dataset,
+            sampler=None if repeated else sampler,
             batch_size=None,
             num_workers=workers,
             persistent_workers=workers > 0,

@@ -193,6 +193,19 @@ class Batches(Dataset[Raw]):
         return tuple(uniforms(mix(self.seed, epoch, _JITTER, number), indices, 3) for number in numbers)
 
 
+class OneEpoch(Dataset[Raw]):
+    """The batches of the sampler's epoch by number, for `overfit_batches`, which puts a sampler of its own in place."""
+
+    def __init__(self, dataset: Batches, sampler: GlobalBatches) -> None:
+        self.dataset, self.requests = dataset, list(sampler)
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def __getitem__(self, number: int) -> Raw:
+        return self.dataset[self.requests[number]]
+
+
 _cached_permutation = lru_cache(maxsize=4)(permutation)
 
 

@@ -205,6 +205,47 @@ class CIFAR10(_Torchvision):
         )
 
 
+_CIFAR100 = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
+man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
+pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
+skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
+tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+"""
+
+
+class CIFAR100(_Torchvision):
+    """Photographs (Krizhevsky, 2009): 50,000 and 10,000 of 32 pixels in 100 classes; arguments as for `MNIST`."""
+
+    def __init__(
+        self,
+        root: str | Path = "data",
+        download: bool = True,
+        labels: bool = True,
+        batch_size: int = 64,
+        image_size: int = 32,
+        channels: int = 3,
+        flip: bool = False,
+        num_workers: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(
+            datasets.CIFAR100,
+            _CIFAR100.split(),
+            root,
+            download,
+            labels,
+            batch_size,
+            image_size,
+            channels,
+            flip,
+            num_workers,
+            seed,
+        )
+
+
 class Arrays(_InMemory):
     """Arrays in an `.npz` file: `x_train`, and if there are any `y_train`, `x_test`, `y_test`.
 

@@ -73,16 +73,13 @@ def main(google: Path, twitter: Path, out: Path) -> None:
     for style, folder in folders.items():
         save_checked([on_white(folder / f"{name}.png") for name in names], columns, out / f"{style}.webp")
     known = described(google)
-    index = {
-        "size": SIZE,
-        "columns": columns,
-        "categories": sorted({known[name]["category"] for name in names}),
-        "pictures": [{"code_points": name, **known[name]} for name in names],
-    }
-    rows = ",\n".join(f"    {json.dumps(row)}" for row in index.pop("pictures"))
+    pictures = [{"code_points": name, **known[name]} for name in names]
+    categories = sorted({picture["category"] for picture in pictures})
+    index = {"size": SIZE, "columns": columns, "categories": categories}
+    rows = ",\n".join(f"    {json.dumps(row)}" for row in pictures)
     head = json.dumps(index, indent=2)[:-2]
     (out / "emoji.json").write_text(f'{head},\n  "pictures": [\n{rows}\n  ]\n}}\n')
-    print(f"{len(names)} pictures in {len(index['categories'])} categories, checked bit for bit: {out}")
+    print(f"{len(names)} pictures in {len(categories)} categories, checked bit for bit: {out}")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,13 @@ def test_points(tmp_path: Path) -> None:
     assert torch.cat(watcher.trained).shape == (1000, 2) and torch.cat(watcher.validated).shape == (250, 2)
 
 
+def test_overfitting_repeats_the_same_batches(tmp_path: Path) -> None:
+    data = Emoji(image_size=8, batch_size=500, flip=True)
+    watcher = run(Watcher(), data, tmp_path, max_epochs=2, overfit_batches=2)
+    assert [len(x) for x in watcher.trained] == [500] * 4
+    assert torch.equal(torch.cat(watcher.trained[:2]), torch.cat(watcher.trained[2:]))
+
+
 def test_a_batch_larger_than_the_data(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="One batch takes 4000 items and the training set has 3407"):
         run(Watcher(), Emoji(image_size=8, batch_size=4000), tmp_path, max_epochs=1)
@@ -115,7 +122,7 @@ def test_presets_say_what_they_are_and_can_be_made(tmp_path: Path) -> None:
     needed = {"Arrays": {"path"}, "PairedFolders": {"source", "target"}}
     folders = {name: {"root"} for name in ("ImageFolder", "UnpairedFolders", "SideBySide")}
     presets = sorted(Path(str(files("datamodules") / "presets")).glob("*.yaml"))
-    assert len(presets) == 19
+    assert len(presets) == 20
     for path in presets:
         first, *_ = path.read_text().splitlines()
         assert first.startswith("# ") and first.endswith(".") and len(first) < 110

@@ -1,6 +1,7 @@
 """Sets that fit in memory, from files in the layout of the originals."""
 
 import gzip
+import pickle
 import struct
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import CIFAR10, KMNIST, MNIST, Arrays, FashionMNIST
+from datamodules import CIFAR10, CIFAR100, KMNIST, MNIST, Arrays, FashionMNIST
 from datamodules.vision import resized
 
 RNG = np.random.default_rng(0)
@@ -47,6 +48,45 @@ def test_the_mnists(tmp_path: Path, kind: type[MNIST]) -> None:
     assert bare.num_classes == 0
     x = bare.on_after_batch_transfer(bare.held_out[0, torch.arange(3)], 0)
     assert isinstance(x, torch.Tensor) and x.shape == (3, 3, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "files", "meta", "names", "labels"),
+    [
+        (
+            CIFAR10,
+            "cifar-10-batches-py",
+            [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"],
+            "batches.meta",
+            "label_names",
+            "labels",
+        ),
+        (CIFAR100, "cifar-100-python", ["train", "test"], "meta", "fine_label_names", "fine_labels"),
+    ],
+)
+def test_the_cifars(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[CIFAR10],
+    folder: str,
+    files: list[str],
+    meta: str,
+    names: str,
+    labels: str,
+) -> None:
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)  # these are not the originals
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / meta).write_bytes(pickle.dumps({names: ["a", "b"]}))
+    pixels = RNG.integers(0, 256, (len(files), 5, 3, 32, 32), dtype=np.uint8)
+    for part, file in zip(pixels, files, strict=True):
+        (tmp_path / folder / file).write_bytes(pickle.dumps({"data": part.reshape(5, -1), labels: [0, 1, 2, 3, 4]}))
+    module = kind(tmp_path, download=False)
+    module.setup("fit")
+    raw = module.training[0, torch.arange(5 * (len(files) - 1))]
+    assert np.array_equal(raw.columns[0], pixels[:-1].reshape(-1, 3, 32, 32))
+    assert np.array_equal(module.held_out[0, torch.arange(5)].columns[0], pixels[-1])
+    assert raw.labels is not None and raw.labels.tolist() == [0, 1, 2, 3, 4] * (len(files) - 1)
+    assert module.num_classes == len(set(module.class_names)) == (10 if kind is CIFAR10 else 100)
 
 
 @pytest.mark.parametrize("kind", [MNIST, CIFAR10])
