@@ -69,7 +69,14 @@ def _avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    options = kernel_size, [] if stride is None else stride, padding, ceil_mode, count_include_pad, divisor_override
+    options: tuple[Any, ...] = (
+        kernel_size,
+        [] if stride is None else stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
 
     def slope(incoming: Tensor, at: Tensor) -> Tensor:
         return aten.avg_pool2d_backward(incoming, at, *options)
