@@ -168,3 +168,11 @@ def test_a_generator_that_broke_is_still_painted(models, trainer, loader, pictur
 def test_bad_arguments_are_named(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         SampleGrid(**{"every_n_batches": 1, name: 0})
+
+
+@pytest.mark.slow
+def test_two_processes_write_one_picture(models, trainer, loader, pictures, tmp_path) -> None:
+    fit = trainer(callbacks=[SampleGrid(1)], devices=2, strategy="ddp_fork_find_unused_parameters_true", max_steps=4)
+    fit.fit(models.GAN(), loader(pictures(16)), loader(pictures(8)))
+    names = {path.name for path in (tmp_path / "samples").iterdir()}
+    assert names == {"batch-000001.png", "batch-000002.png", "last.png"}

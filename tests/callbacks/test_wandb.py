@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ def records(folder: Path) -> list[Any]:
 
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     data, place, joined, found = file.read_bytes(), 7, b"", []
-    while place + 7 <= len(data):
+    while place + 7 < len(data):
         if 32768 - place % 32768 < 7:  # too little is left of the block for another piece
             place += 32768 - place % 32768
             continue
         length, kind = struct.unpack_from("<HB", data, place + 4)
+        if place + 7 + length > len(data):
+            break
         joined += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):
@@ -59,7 +62,11 @@ def test_offline_run_holds_everything_on_one_axis(models, trainer, loader, pictu
     fit.fit(models.GAN(channels=3), loader(pictures(24)), loader(pictures(4)))
     wandb.finish()
 
-    found = records(tmp_path)
+    for _ in range(100):  # wandb's own process may still be writing
+        found = records(tmp_path)
+        if found and found[-1].WhichOneof("record_type") == "exit":
+            break
+        time.sleep(0.1)
     configs = [record.config for record in found if record.WhichOneof("record_type") == "config"]
     configured = {item.key or item.nested_key[0] for config in configs for item in config.update}
     assert "channels" in configured
