@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -80,6 +80,15 @@ class AdversarialModule(LightningModule):
     def serving(self, name: str) -> nn.Module:
         """The network `name` in training mode; in evaluation mode its average, where one is kept."""
         return self.averages[name] if not self.training and name in self.averages else getattr(self, name)
+
+    def optimizers(self, use_pl_optimizer: bool = True) -> list[LightningOptimizer]:  # type: ignore[override]
+        """The optimizers in the order of `configure_optimizers`, always as a list."""
+        optimizers: Any = super().optimizers(use_pl_optimizer)
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers of this step, on the module's device and in its dtype; the batch comes first."""
+        return randomness.normal(*shape, device=self.device, dtype=cast(torch.dtype, self.dtype))
 
     def descend(self, optimizer: LightningOptimizer, loss: Loss, *inputs: Any) -> Any:
         """Step `optimizer` once down the gradient of `loss(*inputs)`, every other parameter being frozen meanwhile.
@@ -158,7 +167,7 @@ class AdversarialModule(LightningModule):
     def _step_schedulers(self, interval: str, optimizer: LightningOptimizer | None = None) -> None:
         for config in self.trainer.lr_scheduler_configs:
             if config.interval == interval and (optimizer is None or config.scheduler.optimizer is optimizer.optimizer):
-                config.scheduler.step()
+                config.scheduler.step()  # type: ignore[call-arg]
 
     def _follow_generators(self) -> None:
         self.generator_steps += 1
@@ -181,7 +190,7 @@ class AdversarialModule(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         randomness.use(None)
-        if self._recorded and self.batches_seen % max(self.trainer.log_every_n_steps, 1) == 0:
+        if self._recorded and self.batches_seen % max(cast(Any, self.trainer).log_every_n_steps, 1) == 0:
             self.log_dict({name: total / count for name, (total, count) in self._recorded.items()}, prog_bar=True)
             self._recorded.clear()
 
@@ -201,6 +210,9 @@ class AdversarialModule(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.clip_norm is not None:
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+            if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+                scaler.unscale_(optimizer)  # Lightning leaves it to the step of fused optimizers, too late for a norm
             parameters = (p for group in optimizer.param_groups for p in group["params"])
             nn.utils.clip_grad_norm_(parameters, self.clip_norm)
 

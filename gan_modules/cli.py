@@ -1,8 +1,10 @@
 """The command line behind `scripts/fit.py`: presets by name, and networks that follow the data."""
 
+import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -13,8 +15,9 @@ from typing import Any, NoReturn
 import torch
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.strategies import StrategyRegistry
 
@@ -22,8 +25,11 @@ from gan_modules.callbacks import ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report
 from gan_modules.strategies import AdversarialDDP
 
-_CSV = {"class_path": "lightning.pytorch.loggers.CSVLogger"}
-_LOGGERS = {"wandb": "lightning.pytorch.loggers.WandbLogger", "csv": _CSV["class_path"]}
+_CSV = "lightning.pytorch.loggers.CSVLogger"
+_LOGGERS = {
+    "wandb": "lightning.pytorch.loggers.WandbLogger",
+    "tensorboard": "lightning.pytorch.loggers.TensorBoardLogger",
+}
 
 
 def presets(package: str) -> dict[str, Path]:
@@ -74,7 +80,7 @@ class GANCLI(LightningCLI):
         super().__init__(
             parser_class=Parser,
             save_config_callback=ConfigInCheckpoint,
-            trainer_defaults={"callbacks": [ProgressBar(), Report()], "log_every_n_steps": 10},
+            trainer_defaults={"log_every_n_steps": 10},
             seed_everything_default=0,
             parser_kwargs={"description": "Train a GAN. --list prints the models and the data sets."},
             args=args,
@@ -97,32 +103,26 @@ class GANCLI(LightningCLI):
             loggers = []
         if loggers is not False:
             loggers = loggers if isinstance(loggers, list) else [loggers]
-            csv = Namespace(
-                class_path=_CSV["class_path"], init_args=Namespace(**folder, prefix="", flush_logs_every_n_steps=50)
-            )
-            self.config.trainer.logger = [csv, *loggers]
+            settings = Namespace(**folder, prefix="", flush_logs_every_n_steps=50)
+            self.config.trainer.logger = [Namespace(class_path=_CSV, init_args=settings), *loggers]
         self.folder = Path(root) / self.name / self.run
 
     def instantiate_classes(self) -> None:
-        data = Namespace(data=self.config.data) if self.config.get("data") else None
-        if data is not None:
-            self.datamodule = build(data.data)
+        self.datamodule = None
+        if self.config.get("data"):
+            self.datamodule = self.parser.instantiate_classes(Namespace(data=self.config.data)).data
             follow(self.config.model, self.datamodule, self.chosen)
-        config = self.config.clone()
-        config.pop("data", None)
-        self.config_init = self.parser.instantiate_classes(config)
+        rest = self.config.clone()
+        rest.pop("data", None)
+        self.config_init = self.parser.instantiate_classes(rest)
         self.model = self.config_init.model
         self.trainer = self.instantiate_trainer()
 
-
-def build(node: Namespace) -> Any:
-    """Build what a `class_path` and its `init_args` say, nested ones included."""
-    from jsonargparse import ArgumentParser
-
-    kind = _imported(node.class_path)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(kind, "it")
-    return parser.instantiate_classes(parser.parse_object({"it": node})).it
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        self.report = Report()
+        wanted = [c for c in callbacks if config["enable_checkpointing"] is not False or not isinstance(c, Checkpoint)]
+        bar = [] if config["enable_progress_bar"] is False else [ProgressBar()]
+        return super()._instantiate_trainer(config, [*bar, *wanted, self.report])
 
 
 def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> None:
@@ -136,7 +136,7 @@ def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> Non
     facts = _facts(data)
     for node in _nodes(model):
         arguments = node.init_args
-        for name in facts.keys() & set(arguments.keys()) - chosen:
+        for name in facts.keys() & vars(arguments).keys() - chosen:
             if not arguments[name]:
                 continue
             if not facts[name]:
@@ -231,18 +231,20 @@ def fit(arguments: Sequence[str]) -> None:
         return
     if not arguments:
         raise ValueError("expected --model NAME; --list prints the models and the data sets, --help the options")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "LightningCLI's args parameter")  # sys.argv stays, to start processes from
     cli = GANCLI(*expanded(arguments))
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
-    cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
-    report = next(callback for callback in cli.trainer.callbacks if isinstance(callback, Report))
-    report.finish(cli.trainer, cli.model, cli.datamodule, cli.folder)
+    if cli.trainer.checkpoint_callbacks:
+        cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
+    cli.report.finish(cli.trainer, cli.model, cli.datamodule, cli.folder)
 
 
 def main(run: Any, arguments: Sequence[str]) -> None:
     """Run a command; a mistake of the user's ends it with one sentence and a non-zero exit code."""
     try:
         run(arguments)
-    except (ValueError, OSError, ImportError, AttributeError, TypeError) as mistake:
+    except (ValueError, OSError, ImportError, MisconfigurationException) as mistake:
         if os.environ.get("GAN_MODULES_TRACEBACK"):
             raise
         fail(_sentence(str(mistake)), 1)
@@ -258,8 +260,3 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 def _sentence(message: str) -> str:
     return " ".join(message.split())
-
-
-def _imported(class_path: str) -> type:
-    module, _, name = class_path.rpartition(".")
-    return getattr(import_module(module), name)

@@ -1,6 +1,18 @@
-"""Learning-rate schedules, as factors for `torch.optim.lr_scheduler.LambdaLR`."""
+"""Learning-rate schedules: a factor of the steps or epochs done, and the optimizer that follows it."""
 
 from collections.abc import Callable
+from typing import Literal
+
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def scheduled(
+    optimizer: Optimizer, factor: Callable[[int], float], interval: Literal["step", "epoch"]
+) -> OptimizerLRSchedulerConfig:
+    """An optimizer whose learning rate is multiplied by `factor` of its own steps, or of the epochs."""
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": interval}}
 
 
 def constant_then_linear(constant: int, decay: int) -> Callable[[int], float]:

@@ -52,7 +52,7 @@ class ACGAN(AdversarialModule):
 
     def prior(self, n: int) -> Tensor:
         """Noise `(n, latent_dim)`."""
-        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+        return self.normal(n, self.latent_dim)
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
         """`n` generated images, of the classes `labels` `(n,)` or of random ones."""

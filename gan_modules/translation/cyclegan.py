@@ -1,19 +1,18 @@
 """Unpaired image-to-image translation using cycle-consistent adversarial networks (Zhu et al., 2017)."""
 
 from itertools import chain
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.objectives import least_squares
 from gan_modules.replay import ImageHistory
-from gan_modules.schedules import constant_then_linear
+from gan_modules.schedules import constant_then_linear, scheduled
 
 
 class CycleGAN(AdversarialModule):
@@ -87,7 +86,7 @@ class CycleGAN(AdversarialModule):
         """This process's share of what the history returns for the images of all processes."""
         if self.trainer.world_size == 1:
             return history(images)
-        everyone = self.all_gather(images).flatten(0, 1)
+        everyone = cast(Tensor, self.all_gather(images)).flatten(0, 1)
         return history(everyone)[self.global_rank * len(images) :][: len(images)]
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
@@ -108,11 +107,8 @@ class CycleGAN(AdversarialModule):
             views["x_to_y"]["truth"], views["y_to_x"]["truth"] = batch[2], batch[3]
         return views
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
-        players = (self.discriminator_x, self.discriminator_y), (self.generator_g, self.generator_f)
-        optimizers: list[Optimizer] = [
-            adam(chain.from_iterable(network.parameters() for network in player), self.learning_rate, self.betas)
-            for player in players
-        ]
+    def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = constant_then_linear(self.constant_epochs, self.decay_epochs)
-        return optimizers, [{"scheduler": LambdaLR(each, factor), "interval": "epoch"} for each in optimizers]
+        players = (self.discriminator_x, self.discriminator_y), (self.generator_g, self.generator_f)
+        parameters = (chain.from_iterable(network.parameters() for network in player) for player in players)
+        return [scheduled(adam(each, self.learning_rate, self.betas), factor, "epoch") for each in parameters]

@@ -2,16 +2,15 @@
 
 from typing import Any, Unpack
 
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
-from gan_modules.schedules import constant_then_linear
+from gan_modules.schedules import constant_then_linear, scheduled
 
 
 class Pix2Pix(AdversarialModule):
@@ -76,10 +75,9 @@ class Pix2Pix(AdversarialModule):
         source, target = two_images_of(batch)
         return {"source": source, "fake": self(source), "real": target, "truth": target}
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
-        optimizers: list[Optimizer] = [
-            adam(network.parameters(), self.learning_rate, self.betas)
+    def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
+        factor = constant_then_linear(self.constant_epochs, self.decay_epochs)
+        return [
+            scheduled(adam(network.parameters(), self.learning_rate, self.betas), factor, "epoch")
             for network in (self.discriminator, self.generator)
         ]
-        factor = constant_then_linear(self.constant_epochs, self.decay_epochs)
-        return optimizers, [{"scheduler": LambdaLR(each, factor), "interval": "epoch"} for each in optimizers]

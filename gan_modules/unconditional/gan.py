@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gan_modules import checks, randomness
+from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
@@ -50,7 +50,7 @@ class GAN(AdversarialModule):
 
     def prior(self, n: int) -> Tensor:
         """Noise `(n, latent_dim)`."""
-        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+        return self.normal(n, self.latent_dim)
 
     def sample(self, n: int) -> Tensor:
         """`n` generated samples."""

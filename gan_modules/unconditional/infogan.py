@@ -1,13 +1,13 @@
 """InfoGAN: interpretable representations by maximising mutual information (Chen et al., 2016)."""
 
 from itertools import chain
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gan_modules import checks, randomness
+from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.codes import draw_codes, negative_log_likelihood
@@ -66,11 +66,11 @@ class InfoGAN(AdversarialModule):
 
     def codes(self, n: int) -> Tensor:
         """Codes `(n, categories + continuous)`."""
-        return draw_codes(n, self.categories, self.continuous, self.device, self.dtype)
+        return draw_codes(n, self.categories, self.continuous, self.device, cast(torch.dtype, self.dtype))
 
     def noise(self, n: int) -> Tensor:
         """Incompressible noise `(n, noise_dim)`."""
-        return randomness.normal(n, self.noise_dim, device=self.device, dtype=self.dtype)
+        return self.normal(n, self.noise_dim)
 
     def prior(self, n: int) -> Tensor:
         """Noise and codes `(n, noise_dim + categories + continuous)`."""
@@ -85,7 +85,7 @@ class InfoGAN(AdversarialModule):
 
         Rows beyond the categories vary one continuous code each, from -2 to 2 as in the paper's figure 2.
         """
-        z = self.prior(1).repeat(rows * columns, 1).unflatten(0, (rows, columns))
+        z = self.prior(1).repeat(rows, columns, 1)
         codes = z[..., self.noise_dim :]
         for row in range(rows):
             if row < self.categories:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.optim import Optimizer
 
-from gan_modules import checks, randomness
+from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.growth import Growth, images_at
@@ -72,7 +72,7 @@ class ProgressiveGAN(AdversarialModule):
 
     def prior(self, n: int) -> Tensor:
         """Noise `(n, latent_dim)`."""
-        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+        return self.normal(n, self.latent_dim)
 
     def sample(self, n: int) -> Tensor:
         """`n` generated images of the present resolution, shown at full size."""

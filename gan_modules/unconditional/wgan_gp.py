@@ -2,16 +2,15 @@
 
 from typing import Any, Unpack
 
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
-from gan_modules import checks, randomness
+from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import gradient_penalty
-from gan_modules.schedules import linear_to_zero
+from gan_modules.schedules import linear_to_zero, scheduled
 
 
 class WGANGP(AdversarialModule):
@@ -59,7 +58,7 @@ class WGANGP(AdversarialModule):
 
     def prior(self, n: int) -> Tensor:
         """Noise `(n, latent_dim)`."""
-        return randomness.normal(n, self.latent_dim, device=self.device, dtype=self.dtype)
+        return self.normal(n, self.latent_dim)
 
     def sample(self, n: int) -> Tensor:
         """`n` generated images."""
@@ -92,13 +91,9 @@ class WGANGP(AdversarialModule):
         real = images_of(batch)
         return {"real": real, "fake": self.sample(len(real))}
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
-        optimizers: list[Optimizer] = [
-            adam(network.parameters(), self.learning_rate, self.betas) for network in (self.critic, self.generator)
+    def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
+        critic_steps = self.decay_steps and self.decay_steps * self.n_critic
+        return [
+            scheduled(adam(network.parameters(), self.learning_rate, self.betas), linear_to_zero(steps), "step")
+            for network, steps in ((self.critic, critic_steps), (self.generator, self.decay_steps))
         ]
-        steps = None if self.decay_steps is None else (self.n_critic * self.decay_steps, self.decay_steps)
-        schedulers = [
-            {"scheduler": LambdaLR(optimizer, linear_to_zero(steps and steps[player])), "interval": "step"}
-            for player, optimizer in enumerate(optimizers)
-        ]
-        return optimizers, schedulers
