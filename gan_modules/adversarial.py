@@ -44,6 +44,7 @@ class AdversarialModule(LightningModule):
     Attributes:
         batches_seen: training batches, the current one included, over epochs and restarts.
         generator_steps: optimizer steps of the generator, over epochs and restarts.
+        generators: names of the generators.
 
     Lightning's `global_step`, and with it `max_steps`, checkpoint intervals and loggers' x-axes, counts batches.
     """
@@ -66,14 +67,14 @@ class AdversarialModule(LightningModule):
         self.generator_steps = 0
         self.seed: int | None = None
         self.averages = Averages()
-        self._generators: tuple[str, ...] = ()
+        self.generators: tuple[str, ...] = ()
         self._counted = False
         self._recorded: dict[str, tuple[Tensor, int]] = {}
         self._divisions: dict[int, tuple[list[nn.Parameter], list[nn.Parameter], bool]] = {}
 
     def register_generators(self, *names: str) -> None:
         """Say which attributes are generators: their optimizer's steps are counted and their averages kept."""
-        self._generators = names
+        self.generators = names
         if self.average_decay is not None:
             self.averages = Averages({name: getattr(self, name) for name in names})
 
@@ -139,7 +140,7 @@ class AdversarialModule(LightningModule):
             own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             kept = set(own)
             others = [parameter for parameter in self.parameters() if parameter not in kept]
-            generates = any(p in kept for name in self._generators for p in getattr(self, name).parameters())
+            generates = any(p in kept for name in self.generators for p in getattr(self, name).parameters())
             self._divisions[key] = own, others, generates
         return self._divisions[key]
 
@@ -174,7 +175,7 @@ class AdversarialModule(LightningModule):
         if self.average_decay is not None:
             # a short memory at first, as a new network changes fast
             decay = min(self.average_decay, (1 + self.generator_steps) / (10 + self.generator_steps))
-            self.averages.follow({name: getattr(self, name) for name in self._generators}, decay)
+            self.averages.follow({name: getattr(self, name) for name in self.generators}, decay)
 
     def on_fit_start(self) -> None:
         if self.seed is None:
@@ -206,7 +207,11 @@ class AdversarialModule(LightningModule):
     def _start_stream(self, step: int) -> None:
         seed, rank = mix(self.seed or 0, step), self.global_rank
         randomness.use(Stream(seed, rank, self.trainer.world_size))
-        torch.manual_seed(mix(seed, rank))  # for networks that draw from torch's global generator
+        # For networks that draw from torch's global generators; torch.manual_seed formats a traceback for every kind of
+        # device that is not in use.
+        torch.default_generator.manual_seed(mix(seed, rank))
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(mix(seed, rank))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.clip_norm is not None:

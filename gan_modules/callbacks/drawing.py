@@ -72,18 +72,22 @@ def titled_columns(groups: Sequence[tuple[str, Sequence[Column]]], scale: int | 
     return picture
 
 
-def scatter(data: Tensor, samples: Tensor, size: int = 512) -> Image.Image:
+def scatter(given: Tensor | None, samples: Tensor, size: int = 512) -> Image.Image:
     """Points of the data in grey under samples in red; the data set the limits, equal for both axes.
 
     Args:
-        data: (n, 2).
+        given: the data, (n, 2); None: there are only samples, which set the limits.
         samples: (m, 2); those that lie outside the limits, or are not finite, are counted in the legend.
         size: of the picture, in pixels.
 
     Raises:
         ValueError: if the points do not have two coordinates, or there are no data.
     """
-    data, samples = data.detach().float().cpu(), samples.detach().float().cpu()
+    samples = samples.detach().float().cpu()
+    data, layers = samples, [(samples, _SAMPLES, 5)]
+    if given is not None:
+        data = given.detach().float().cpu()
+        layers = [(data, _DATA, 9), *layers]
     if data.ndim != 2 or data.shape[1] != 2 or samples.shape[1:] != (2,) or not len(data):
         raise ValueError(
             f"a scatter plot needs points (n, 2), got {tuple(data.shape)} and {tuple(samples.shape)}; "
@@ -96,7 +100,7 @@ def scatter(data: Tensor, samples: Tensor, size: int = 512) -> Image.Image:
     canvas = Image.new("RGB", (size * fine, size * fine), _PAPER)
     draw = ImageDraw.Draw(canvas)
     inside = 0
-    for points, colour, radius in ((data, _DATA, 9), (samples, _SAMPLES, 5)):
+    for points, colour, radius in layers:
         places = (points - centre) / (2 * reach)
         places = places[(places.abs() <= 0.5).all(dim=1)]
         inside = len(places)
@@ -105,7 +109,8 @@ def scatter(data: Tensor, samples: Tensor, size: int = 512) -> Image.Image:
     picture = canvas.resize((size, size), Image.Resampling.BOX)
     _axes(picture, centre.tolist(), reach.item(), margin)
     outside = len(samples) - inside
-    _legend(picture, f"samples ({outside} outside)" if outside else "samples")
+    legend = [(f"samples ({outside} outside)" if outside else "samples", _SAMPLES)]
+    _legend(picture, legend if given is None else [("data", _DATA), *legend])
     return picture
 
 
@@ -131,9 +136,9 @@ def _ticks(centre: float, reach: float) -> list[float]:
     return [round(number * step, 10) for number in range(first, last + 1)]
 
 
-def _legend(picture: Image.Image, samples: str) -> None:
+def _legend(picture: Image.Image, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
     draw, left = ImageDraw.Draw(picture), 48
-    for name, colour in (("data", _DATA), (samples, _SAMPLES)):
+    for name, colour in entries:
         draw.ellipse((left, 18, left + 10, 28), fill=colour)
         _text(picture, (left + 16, 23), name, 14, anchor="lm")
         left += 80

@@ -5,6 +5,7 @@ code: 128 patches of 7 x 7 pixels an image and level, normalised by the mean and
 whole set, 4 x 128 directions, levels from the full size down to 16 pixels, the distance times 1000.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -95,7 +96,7 @@ class SlicedWasserstein(Metric):
             ]
             lines = directions(patches[0].shape[1], mix(self.seed, level, 2)).to(real.device)
             parts = torch.split(lines, _SLAB // 2)
-            distances.append(torch.cat([wasserstein(*(p @ part.T for p in patches)) for part in parts]).mean())
+            distances.append(torch.cat([wasserstein(*(part @ p.T for p in patches)) for part in parts]).mean())
         return 1000 * torch.stack(distances).mean()
 
     def reset(self) -> None:
@@ -139,20 +140,27 @@ def directions(dimensions: int, seed: int) -> Tensor:
 
 
 def wasserstein(first: Tensor, second: Tensor) -> Tensor:
-    """The Wasserstein-1 distance between the columns of (n, d) and those of (m, d): (d,), exact also where n is not m.
+    """The Wasserstein-1 distance between the rows of (d, n) and those of (d, m): (d,), exact also where n is not m.
 
-    >>> wasserstein(torch.tensor([[0.0], [1.0]]), torch.tensor([[3.0]]))
+    >>> wasserstein(torch.tensor([[0.0, 1.0]]), torch.tensor([[3.0]]))
     tensor([2.5000])
     """
-    first, second = first.sort(dim=0).values, second.sort(dim=0).values
-    n, m = len(first), len(second)
+    first, second = _sorted(first), _sorted(second)
+    n, m = first.shape[1], second.shape[1]
     if n == m:
-        return (first - second).abs().mean(dim=0)
+        return (first - second).abs().mean(dim=1)
     # The two quantile functions are steps; between neighbouring starts of a step both are constant.
     starts = torch.cat([torch.arange(n, device=first.device) * m, torch.arange(m, device=first.device) * n])
     starts = torch.unique(starts)
     widths = torch.diff(starts, append=starts.new_tensor([n * m])).to(first.dtype) / (n * m)
-    return widths @ (first[starts // m] - second[starts // n]).abs()
+    return (first[:, starts // m] - second[:, starts // n]).abs() @ widths
+
+
+def _sorted(rows: Tensor) -> Tensor:
+    """Each row in ascending order."""
+    if rows.device.type == "cpu":  # where numpy's vectorised sort is some thirty times as fast as torch's
+        return torch.from_numpy(np.sort(rows.numpy(), axis=1))
+    return rows.sort(dim=1).values
 
 
 def _numbers(seen: int, count: int) -> Tensor:

@@ -1,0 +1,131 @@
+"""Samples and translations from checkpoints: what `scripts/sample.py` does."""
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.fabric.utilities.seed import isolate_rng
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+from tqdm import tqdm
+
+from datamodules import find_pictures, load_picture
+from gan_modules import checkpoints, checks
+from gan_modules.adversarial import AdversarialModule
+from gan_modules.callbacks import drawing
+
+_MULTIPLE = 32  # that sides are padded to, unless the network names a size; no translator here halves more often
+
+Translator = Callable[[Tensor], Tensor]
+
+
+@torch.no_grad()
+def samples(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str, ...] = ()) -> Image.Image:
+    """A grid of `n` samples, a class or code a row where the model has them; the same for the same seed.
+
+    Raises:
+        ValueError: if the checkpoint is none (see `checkpoints.load`), or is a translator's.
+    """
+    checks.whole(1, n=n)
+    module = checkpoints.load(checkpoint, trust)
+    rows = int(getattr(module, "num_classes", getattr(module, "categories", math.ceil(math.sqrt(n)))))
+    columns = math.ceil(n / rows)
+    made = module(*_inputs(module, rows, columns, seed))[:n]
+    return drawing.scatter(None, made) if made.ndim == 2 else drawing.grid(made, columns)
+
+
+@torch.no_grad()
+def interpolated(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str, ...] = ()) -> Image.Image:
+    """Strips of 8 samples, from one latent to another along the sphere (White, 2016); `n` in all.
+
+    Raises:
+        ValueError: if the checkpoint is none, or is a translator's, or its samples are no images.
+    """
+    checks.whole(8, n=n)
+    module = checkpoints.load(checkpoint, trust)
+    rows = n // 8
+    z, *conditions = _inputs(module, rows, 8, seed)
+    z = z.unflatten(0, (rows, 8))
+    between = spherical(z[:, :1], z[:, -1:], torch.linspace(0, 1, 8)[:, None])
+    return drawing.grid(module(between.flatten(0, 1), *conditions), 8)
+
+
+def spherical(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+    """From `start` to `end` at `position` in [0, 1], at the angle's pace, so that latents keep their usual length."""
+    cosine = torch.cosine_similarity(start, end, dim=-1, eps=1e-12).clamp(-1, 1).unsqueeze(-1)
+    angle = torch.acos(cosine).clamp(min=1e-4)
+    return (torch.sin((1 - position) * angle) * start + torch.sin(position * angle) * end) / torch.sin(angle)
+
+
+def _inputs(module: AdversarialModule, rows: int, columns: int, seed: int) -> tuple[Tensor, ...]:
+    if not hasattr(module, "grid_inputs"):
+        raise ValueError(f"{type(module).__name__} translates pictures: add --input FOLDER, and a folder as --out")
+    with isolate_rng():
+        torch.manual_seed(seed)
+        return cast(Any, module).grid_inputs(rows, columns)
+
+
+@torch.no_grad()
+def translate(
+    checkpoint: Path,
+    source: Path,
+    target: Path,
+    inverse: bool = False,
+    size: int | None = None,
+    overwrite: bool = False,
+    seed: int = 0,
+    trust: tuple[str, ...] = (),
+) -> int:
+    """Translate all pictures below `source` to PNG files of the same names below `target`; returns how many.
+
+    Pictures keep their proportions: their shorter side becomes `size`, by default the size the model was trained at.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if the model does not translate, there is no picture, one cannot be read, or a file is in the way.
+    """
+    module = checkpoints.load(checkpoint, trust)
+    if hasattr(module, "grid_inputs"):
+        raise ValueError(f"{type(module).__name__} makes pictures from noise: leave --input out")
+    if inverse and not hasattr(module, "inverse"):
+        raise ValueError(f"{type(module).__name__} translates in one direction: leave --inverse out")
+    config = checkpoints.read(checkpoint)["config"]
+    trained_at = (config["data"] or {}).get("init_args", {}).get("image_size")
+    translator = cast(Translator, module.inverse if inverse else module)
+    network = module.serving(module.generators[-1 if inverse else 0])
+    multiple = getattr(network, "image_size", _MULTIPLE)
+    jobs = _jobs(find_pictures(source), source, target, overwrite)
+    with isolate_rng():
+        torch.manual_seed(seed)
+        for path, out in tqdm(jobs, unit="picture", disable=None):
+            picture = load_picture(path, channels=getattr(network, "in_channels", 3)).float().div(127.5).sub(1)[None]
+            made = _translated(translator, picture, size or trained_at, multiple)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            _picture(made[0]).save(out)
+    return len(jobs)
+
+
+def _jobs(paths: Iterable[Path], source: Path, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
+    jobs = {target / path.relative_to(source).with_suffix(".png"): path for path in paths}
+    if not jobs:
+        raise ValueError(f"expected pictures below {source}, found none; give a folder that holds some")
+    taken = [out for out in jobs if out.exists()]
+    if taken and not overwrite:
+        raise ValueError(f"{taken[0]} is there already ({len(taken)} in all); choose another --out, or add --overwrite")
+    return [(path, out) for out, path in jobs.items()]
+
+
+def _translated(translator: Translator, picture: Tensor, size: int | None, multiple: int) -> Tensor:
+    factor = 1 if size is None else size / min(picture.shape[-2:])
+    height, width = (max(1, round(side * factor)) for side in picture.shape[-2:])
+    resized = interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    padded = pad(resized, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    return translator(padded)[..., :height, :width]
+
+
+def _picture(image: Tensor) -> Image.Image:
+    pixels = image.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).squeeze(2)
+    return Image.fromarray(pixels.numpy())

@@ -1,0 +1,50 @@
+"""Draw samples from a checkpoint, or translate a folder of pictures.
+
+python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out grid.png [--n 64] [--seed 0]
+python scripts/sample.py --checkpoint runs/cyclegan/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gan_modules.cli import main
+from gan_modules.sampling import interpolated, samples, translate
+
+
+def run(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", required=True, help="file that scripts/fit.py wrote")
+    parser.add_argument("--out", default="grid.png", help="picture to write; a folder with --input")
+    parser.add_argument("--n", type=int, default=64, help="number of samples")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--interpolate", action="store_true", help="strips from one latent to another")
+    parser.add_argument("--input", type=Path, help="folder of pictures to translate")
+    parser.add_argument("--inverse", action="store_true", help="translate from the second domain to the first")
+    parser.add_argument("--size", type=int, help="side to which pictures are resized; default: as they are")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    parser.add_argument("--trust", nargs="*", default=[], help="packages whose classes the checkpoint may name")
+    given = parser.parse_args(arguments)
+    trust = tuple(given.trust)
+    if given.input:
+        written = translate(
+            given.checkpoint,
+            given.input,
+            Path(given.out),
+            given.inverse,
+            given.size,
+            given.overwrite,
+            given.seed,
+            trust,
+        )
+        print(f"{written} pictures are in {given.out}")
+        return
+    make = interpolated if given.interpolate else samples
+    make(given.checkpoint, given.n, given.seed, trust).save(given.out)
+    print(f"samples are in {given.out}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, "")
+    main(run, sys.argv[1:])
