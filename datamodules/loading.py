@@ -109,7 +109,7 @@ class PictureDataModule(BatchedDataModule):
     def on_after_batch_transfer(self, batch: object, dataloader_idx: int) -> object:
         if not isinstance(batch, Raw):
             return batch
-        size, varied = self.image_size, batch.uniforms or (None,) * len(batch.columns)
+        size, varied = self.image_size, batch.numbers or (None,) * len(batch.columns)
         moved = (jittered(x, u, size, self.flip) for x, u in zip(batch.columns, varied, strict=True))
         finished = (*(scaled(x, self.dtype) for x in moved), *([] if batch.labels is None else [batch.labels]))
         return finished if len(finished) > 1 else finished[0]

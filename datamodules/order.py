@@ -28,12 +28,13 @@ class Raw(NamedTuple):
 
     columns: uint8 pictures (n, c, h, w), or points (n, d), one tensor for each domain.
     labels: int64 (n,), or None.
-    uniforms: (n, 3) in [0, 1) for each column (flip, row, column of the crop); empty where nothing is varied.
+    numbers: random int64 (n, 3) in [0, 2**24) for each column (flip, row and column of the crop); empty where nothing
+        is varied. They are integers because Lightning rounds all floats of a batch under bf16-true.
     """
 
     columns: tuple[Tensor, ...]
     labels: Tensor | None = None
-    uniforms: tuple[Tensor, ...] = ()
+    numbers: tuple[Tensor, ...] = ()
 
 
 class Indexed(Protocol):
@@ -49,17 +50,18 @@ def permutation(length: int, *integers: int) -> Tensor:
     return torch.randperm(length, generator=torch.Generator().manual_seed(mix(*integers)))
 
 
-def uniforms(key: int, indices: Tensor, count: int) -> Tensor:
-    """`count` uniform numbers in [0, 1) for each index: float32 (n, count), a function of key and index alone.
+def random_numbers(key: int, indices: Tensor, count: int) -> Tensor:
+    """`count` numbers in [0, 2**24) for each index: int64 (n, count), a function of key and index alone.
 
-    They are the outputs index * count + 1, ... of splitmix64 (Steele, Lea and Flood, 2014) started at `key`.
+    They are the upper bits of the outputs index * count + 1, ... of splitmix64 (Steele, Lea and Flood, 2014) started
+    at `key`.
     """
     position = indices.numpy().astype(np.uint64)[:, None] * np.uint64(count) + np.arange(1, count + 1, dtype=np.uint64)
     state: NDArray[Any] = position * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     state = state ^ (state >> np.uint64(31))
-    return torch.from_numpy((state >> np.uint64(40)).astype(np.float32) * np.float32(2**-24))
+    return torch.from_numpy((state >> np.uint64(40)).astype(np.int64))
 
 
 class GlobalBatches(DistributedSampler[Request]):
@@ -180,7 +182,7 @@ class Batches(Dataset[Raw]):
         epoch, indices = request
         columns = tuple(column[self._own(number, epoch, indices)] for number, column in enumerate(self.columns))
         labels = None if self.labels is None else self.labels[indices]
-        return Raw(columns, labels, self._uniforms(epoch, indices) if self.vary else ())
+        return Raw(columns, labels, self._numbers(epoch, indices) if self.vary else ())
 
     def _own(self, number: int, epoch: int, indices: Tensor) -> Tensor:
         length = len(self.columns[number])
@@ -188,9 +190,9 @@ class Batches(Dataset[Raw]):
             return indices
         return _cached_permutation(length, self.seed, epoch, _PARTNER, number)[indices % length]
 
-    def _uniforms(self, epoch: int, indices: Tensor) -> tuple[Tensor, ...]:
+    def _numbers(self, epoch: int, indices: Tensor) -> tuple[Tensor, ...]:
         numbers = range(len(self.columns)) if self.unpaired else [0] * len(self.columns)
-        return tuple(uniforms(mix(self.seed, epoch, _JITTER, number), indices, 3) for number in numbers)
+        return tuple(random_numbers(mix(self.seed, epoch, _JITTER, number), indices, 3) for number in numbers)
 
 
 class OneEpoch(Dataset[Raw]):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from datamodules.loading import PictureDataModule
-from datamodules.order import Batches, GlobalBatches, Request, held_out_every, uniforms
+from datamodules.order import Batches, GlobalBatches, Request, held_out_every, random_numbers
 
 
 def numbered(length: int) -> Batches:
@@ -97,19 +97,19 @@ def splitmix64(seed: int, count: int) -> list[int]:
     return numbers
 
 
-def test_uniforms_are_splitmix64() -> None:
+def test_numbers_are_splitmix64() -> None:
     assert splitmix64(1234567, 2) == [6457827717110365317, 3203168211198807973]  # published test vector
-    expected = torch.tensor([(z >> 40) / 2**24 for z in splitmix64(2**63 - 1, 30)]).reshape(10, 3)
-    assert torch.equal(uniforms(2**63 - 1, torch.arange(10), 3), expected)
+    expected = torch.tensor([z >> 40 for z in splitmix64(2**63 - 1, 30)]).reshape(10, 3)
+    assert torch.equal(random_numbers(2**63 - 1, torch.arange(10), 3), expected)
 
 
-def test_uniforms_do_not_depend_on_the_company() -> None:
+def test_numbers_do_not_depend_on_the_company() -> None:
     indices = torch.randperm(1000)[:100]
-    assert torch.equal(uniforms(5, torch.arange(1000), 3)[indices], uniforms(5, indices, 3))
+    assert torch.equal(random_numbers(5, torch.arange(1000), 3)[indices], random_numbers(5, indices, 3))
 
 
-def test_uniforms_are_uniform() -> None:
-    numbers = uniforms(7, torch.arange(50_000), 3)
+def test_numbers_are_uniform() -> None:
+    numbers = random_numbers(7, torch.arange(50_000), 3) / 2**24
     assert numbers.min() >= 0 and numbers.max() < 1
     counts = torch.histc(numbers, 100, 0, 1)
     assert ((counts - 1500).square() / 1500).sum() < 150  # chi squared, 99 degrees of freedom
@@ -129,7 +129,7 @@ def test_unpaired_domains_of_unequal_size(larger: int, smaller: int, swapped: bo
         big, small = (column.flatten().tolist() for column in (raw.columns[::-1] if swapped else raw.columns))
         assert sorted(big) == list(range(larger))
         assert set(Counter(small).values()) <= {larger // smaller, -(-larger // smaller)} and len(set(small)) == smaller
-        assert not torch.equal(*raw.uniforms)
+        assert not torch.equal(*raw.numbers)
         partners.append(dict(zip(big, small, strict=True)))
     assert smaller == 1 or partners[0] != partners[1]
 
@@ -138,7 +138,7 @@ def test_paired_domains_are_indexed_and_varied_alike() -> None:
     pixels = torch.arange(9, dtype=torch.uint8).reshape(-1, 1, 1, 1)
     raw = Batches(pixels, pixels + 100, vary=True, seed=3)[2, torch.tensor([4, 1])]
     assert raw.columns[0].flatten().tolist() == [4, 1] and raw.columns[1].flatten().tolist() == [104, 101]
-    assert torch.equal(*raw.uniforms)
+    assert torch.equal(*raw.numbers)
     with pytest.raises(ValueError, match="same number"):
         Batches(pixels, pixels[1:])
     with pytest.raises(ValueError, match="empty"):

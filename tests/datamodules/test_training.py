@@ -9,10 +9,11 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch import LightningModule, Trainer
+from PIL import Image
 from torch import Tensor
 
 import datamodules
-from datamodules import Emoji, EmojiUnpaired, Ring
+from datamodules import Emoji, EmojiUnpaired, ImageFolder, Ring
 
 
 class Watcher(LightningModule):
@@ -68,6 +69,24 @@ def test_pictures_come_in_the_module_s_dtype(tmp_path: Path) -> None:
     assert watcher.trained[0].dtype == torch.float64
     levels = (watcher.trained[0] + 1) * 127.5
     assert (levels - levels.round()).abs().max() < 1e-12, "scaled in float64, not in float32"
+
+
+def test_low_precision_changes_no_crop(tmp_path: Path) -> None:
+    noise = torch.randint(0, 256, (400, 12, 12, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for i, picture in enumerate(noise):
+        Image.fromarray(picture.numpy()).save(tmp_path / f"{i:03d}.png")
+    full, low = (
+        run(
+            Watcher(dtype),
+            ImageFolder(tmp_path, image_size=8, load_size=12, batch_size=60, seed=0),
+            tmp_path,
+            max_epochs=1,
+            precision=precision,
+        )
+        for dtype, precision in ((torch.float32, "32-true"), (torch.bfloat16, "bf16-true"))
+    )
+    assert low.trained[0].dtype == torch.bfloat16
+    assert all(torch.equal(x.bfloat16(), y) for x, y in zip(full.trained, low.trained, strict=True))
 
 
 def test_points(tmp_path: Path) -> None:
