@@ -81,8 +81,8 @@ def test_equals_numpy_and_scipy(size: int, real: int, fake: int, channels: int) 
 
 @pytest.mark.parametrize(("n", "m"), [(7, 7), (7, 5), (1, 9), (6, 3)])
 def test_unequal_numbers_have_the_exact_distance(n: int, m: int) -> None:
-    first, second = torch.randn(n, 4, dtype=torch.float64), torch.randn(m, 4, dtype=torch.float64)
-    expected = [stats.wasserstein_distance(first[:, i], second[:, i]) for i in range(4)]
+    first, second = torch.randn(4, n, dtype=torch.float64), torch.randn(4, m, dtype=torch.float64)
+    expected = [stats.wasserstein_distance(first[i], second[i]) for i in range(4)]
     assert wasserstein(first, second).tolist() == pytest.approx(expected, rel=1e-12)
 
 
