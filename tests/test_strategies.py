@@ -1,0 +1,111 @@
+"""Two processes are one, and move no more than they need. All checks share one launch of two gloo processes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from two_processes import BATCHES, states
+from variants import NAMES, same
+
+every_variant = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = str(Path(__file__).with_name("two_processes.py"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PL_")}
+    logs = [(folder / f"{rank}.log").open("w") for rank in range(2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), "2", port, str(folder)], env=environment, stdout=log, stderr=log
+        )
+        for rank, log in enumerate(logs)
+    ]
+    try:
+        codes = [process.wait(timeout=180) for process in processes]
+    finally:
+        for process, log in zip(processes, logs, strict=True):
+            process.kill()
+            log.close()
+    if any(codes):
+        pytest.fail("\n".join(f"rank {rank}:\n{(folder / f'{rank}.log').read_text()[-3000:]}" for rank in range(2)))
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Any]:
+    """What one process finds on the same global batches."""
+    return states(0, 1)
+
+
+def assert_close(actual: Any, expected: Any, path: str) -> None:
+    """Compare nested states: floating-point tensors to 1e-12 of their size, everything else exactly."""
+    if isinstance(expected, dict):
+        assert actual.keys() == expected.keys(), path
+        for key, value in expected.items():
+            assert_close(actual[key], value, f"{path}.{key}")
+    elif isinstance(expected, Tensor) and expected.is_floating_point():
+        size = max(1e-3, float(expected.abs().max()))  # biases start at 0: then it is what the steps moved
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12 * size, msg=lambda text: f"{path}: {text}")
+    else:
+        assert same(actual, expected), path
+
+
+@pytest.mark.slow
+@every_variant
+def test_the_ranks_end_identical(name: str, ranks: list[dict[str, Any]]) -> None:
+    first, second = (each["states"][name] for each in ranks)
+    assert same(first, second)
+    assert first["counters"]["batches_seen"] == first["global_step"] == BATCHES
+
+
+@pytest.mark.slow
+@every_variant
+def test_two_processes_equal_one(name: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+    pair, single = ranks[0]["states"][name], alone[name]
+    assert pair["counters"] == single["counters"] and pair["schedulers"] == single["schedulers"]
+    assert_close(pair["module"], single["module"], name)
+
+
+@pytest.mark.slow
+@every_variant
+def test_lightnings_own_ddp_gives_the_same_run(name: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+    first, second = (each["lightning"][name] for each in ranks)
+    assert same(first, second)
+    assert_close(first["module"], alone[name]["module"], name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [("wgan_gp", 1), ("wgan_gp", 5), ("pggan", None), ("infogan", None)])
+def test_a_step_reduces_the_gradients_that_it_uses_and_nothing_else(
+    case: tuple[str, int | None], ranks: list[dict[str, Any]]
+) -> None:
+    for each in ranks:
+        reduced, needed = each["traffic"][case]
+        assert reduced == needed and len(needed) == BATCHES and min(needed) > 0
+    if case[0] == "wgan_gp":
+        critic, both = needed[0], max(needed)
+        assert [count == both for count in needed] == [(batch + 1) % (case[1] or 1) == 0 for batch in range(BATCHES)]
+        assert (critic < both) == (case[1] == 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gan", "gan on points", "infogan", "wgan_gp", "pix2pix"])
+def test_batch_statistics_stay_together(name: str, ranks: list[dict[str, Any]]) -> None:
+    assert same(*(each["batch norm"][name] for each in ranks))
+
+
+@pytest.mark.slow
+def test_processes_without_a_seed_agree_on_one(ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0]["seed"] == ranks[1]["seed"] is not None
