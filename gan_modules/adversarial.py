@@ -184,6 +184,13 @@ class AdversarialModule(LightningModule):
         self._recorded.clear()
         self._divisions.clear()
 
+    def on_train_start(self) -> None:
+        # resumed from the checkpoint of an epoch's last batch, Lightning never ends that epoch
+        for config in self.trainer.lr_scheduler_configs:
+            scheduler: Any = config.scheduler
+            if config.interval == "epoch" and scheduler.last_epoch < self.current_epoch:
+                scheduler.step()
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.batches_seen += 1
         self._counted = False
