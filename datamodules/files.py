@@ -99,7 +99,7 @@ def _readable(
     failed = [str(result).rstrip(".") for result in results if isinstance(result, Exception)]
     if failed:
         told = f"{len(failed)} of {len(rows)} pictures cannot be read: " + "; ".join(failed[:5])
-        told += "; ..." if len(failed) > 5 else ""
+        told += f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
         if unreadable == "error" or len(failed) == len(rows):
             raise ValueError(f'{told}. Repair or remove them, or leave them out with unreadable="skip".')
         rank_zero_warn(f"{told}. They are left out.")

@@ -87,7 +87,7 @@ class _Torchvision(_InMemory):
             return self._make(str(self.root), train=train, download=download)
         except Exception as error:  # torchvision's readers raise whatever the damage made them stumble over
             what = "could be neither found nor downloaded" if download else "was not found or is damaged"
-            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".:")
             raise ValueError(
                 f"{type(self).__name__} {what} in {self.root} ({reason}): "
                 "put its files there, or download it where there is a network."

@@ -99,7 +99,9 @@ def test_unreadable_pictures_are_listed_or_skipped(tmp_path: Path, cache: int) -
 def test_nothing_readable(tmp_path: Path) -> None:
     for i in range(12):
         (tmp_path / f"{i:02d}.jpg").touch()
-    with pytest.raises(ValueError, match=r"10 of 10 pictures cannot be read: .*01.jpg is empty;.*; \.\.\.\."):
+    with pytest.raises(
+        ValueError, match=r"10 of 10 pictures cannot be read: .*01.jpg is empty;.*; and 5 more\. Repair"
+    ):
         ImageFolder(tmp_path, unreadable="skip").setup("fit")
 
 
