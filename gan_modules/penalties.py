@@ -20,7 +20,7 @@ def gradient_penalty(critic: Network, real: Tensor, fake: Tensor) -> Tensor:
         critic: maps `(n, ...)` to scores whose first dimension is `n`, no sample depending on another.
         real, fake: `(n, ...)`, of the same shape; neither receives a gradient.
     """
-    dtype = _full(real.dtype)
+    dtype = _full(real)
     position = randomness.uniform(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=dtype)
     points = torch.lerp(real.detach().to(dtype), fake.detach().to(dtype), position)
     return (gradient_norm(critic, points) - 1).square().mean()
@@ -33,7 +33,7 @@ def zero_centred(network: Network, points: Tensor) -> Tensor:
         network: maps `(n, ...)` to scores whose first dimension is `n`.
         points: `(n, ...)`; receives no gradient.
     """
-    return _gradients(network, points.detach().to(_full(points.dtype))).square().sum(1).mean()
+    return _gradients(network, points.detach().to(_full(points))).square().sum(1).mean()
 
 
 def gradient_norm(network: Network, points: Tensor) -> Tensor:
@@ -48,5 +48,7 @@ def _gradients(network: Network, points: Tensor) -> Tensor:
     return gradients.flatten(1)
 
 
-def _full(dtype: torch.dtype) -> torch.dtype:
-    return dtype if dtype == torch.float64 else torch.float32
+def _full(points: Tensor) -> torch.dtype:
+    """The network's own precision: what autocast lowers is raised again."""
+    lowered = torch.is_autocast_enabled(points.device.type) and points.dtype != torch.float64
+    return torch.float32 if lowered else points.dtype
