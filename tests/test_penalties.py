@@ -164,11 +164,19 @@ def test_full_precision_under_autocast() -> None:
     randomness.use(randomness.Stream(SEED))
     expected = gradient_penalty(critic, real, fake)
     randomness.use(randomness.Stream(SEED))
+    kinds = set()
+    critic.layers[0].register_forward_hook(lambda _, inputs, output: kinds.update({inputs[0].dtype, output.dtype}))
     with torch.autocast("cpu", torch.bfloat16):
         found = gradient_penalty(critic, real, fake)
         r2 = zero_centred(critic, fake.bfloat16())
-    assert found.dtype == r2.dtype == torch.float32
+    assert found.dtype == r2.dtype == torch.float32 and kinds == {torch.float32}
     assert torch.equal(found, expected)
+
+
+def test_a_network_in_low_precision_is_taken_as_it_is() -> None:
+    critic, points = Spy().bfloat16(), torch.randn(4, 2, 4, 4).bfloat16()
+    for penalty in (gradient_penalty(critic, points, points + 1), zero_centred(critic, points)):
+        assert penalty.dtype == torch.bfloat16 and penalty.isfinite()
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5, 1, 2, 2)])
