@@ -136,6 +136,18 @@ def test_a_run_that_was_stopped_equals_the_one_that_was_not(
         assert same(state[part], value), part
 
 
+@pytest.mark.parametrize("name", ["wgan_gp", "pix2pix", "cyclegan", "pggan"])
+def test_a_checkpoint_of_an_epochs_last_batch_ends_the_epoch(
+    name: str, interrupted: dict[str, tuple[dict[str, Any], Path]], tmp_path: Path
+) -> None:
+    save = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=5)
+    trainer(enable_checkpointing=True, callbacks=[save]).fit(build(name, **MECHANICS), loader(name, 5))
+    module = build(name, seed=1, **MECHANICS)
+    fitted = trainer(max_epochs=3)
+    fitted.fit(module, loader(name, 5), ckpt_path=str(tmp_path / "step=5.ckpt"))
+    assert same(whole_state(module, fitted), interrupted[name][0])
+
+
 def test_the_checkpoints_hold_what_they_claim(interrupted: dict[str, tuple[dict[str, Any], Path]]) -> None:
     assert len({key for name in NAMES for key in interrupted[name][0]["counters"]}) == 5
     history = interrupted["cyclegan"][0]["module"]["history_x._extra_state"]
@@ -260,7 +272,7 @@ def test_samples_follow_the_stream_and_come_from_the_average(name: str) -> None:
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_translators_use_the_average_too(name: str) -> None:
     module: Any = trained(name, batches=4, average_decay=0.9).eval()
-    (generator, *_), source = module._generators, next(iter(loader(name, 1)))[0]
+    (generator, *_), source = module.generators, next(iter(loader(name, 1)))[0]
     use(Stream(0))
     translated = module(source)
     use(Stream(0))
