@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 WIDTH = 1024  # that pictures are enlarged to at most
-_PAPER, _INK = (255, 255, 255), (40, 40, 40)
+_PAPER, _MOUNT, _INK = (255, 255, 255), (232, 232, 232), (40, 40, 40)  # images often have white grounds
 _DATA, _SAMPLES = (150, 150, 150), (214, 69, 65)
 
 Column = tuple[str, Tensor]
@@ -31,7 +31,7 @@ def grid(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Im
     gap = _gap(pixels)
     height, width = pixels.shape[1] + gap, pixels.shape[2] + gap
     rows = -(-len(pixels) // columns)
-    picture = Image.new("RGB", (columns * width + gap, rows * height + gap), _PAPER)
+    picture = Image.new("RGB", (columns * width + gap, rows * height + gap), _MOUNT)
     for number, image in enumerate(pixels):
         row, column = divmod(number, columns)
         picture.paste(Image.fromarray(image.numpy()), (gap + column * width, gap + row * height))
@@ -57,7 +57,7 @@ def titled_columns(groups: Sequence[tuple[str, Sequence[Column]]], scale: int | 
     top = gap + line * (2 if any(title for title, _ in groups) else 1)
     rows = max(map(len, tensors))
     size = (len(tensors) * (width + gap) + gap + (len(groups) - 1) * between, top + rows * (height + gap))
-    picture = Image.new("RGB", size, _PAPER)
+    picture = Image.new("RGB", size, _MOUNT)
     left = gap
     for title, columns in groups:
         middle = left + (len(columns) * (width + gap) - gap) // 2
