@@ -107,7 +107,7 @@ DIVERGENCES = [
 def test_at_the_optimal_discriminator_each_game_descends_its_divergence(
     objective: Callable[[Tensor], Tensor], divergence: Callable[[Tensor, Tensor], Tensor]
 ) -> None:
-    """Goodfellow et al. (2014), theorem 1; Arjovsky and Bottou (2017), theorem 2.5; Goodfellow (2016), section 3.2.5."""
+    """Goodfellow et al. (2014), theorem 1; Arjovsky and Bottou (2017), theorem 2.5; Goodfellow (2016), 3.2.5."""
     logits = Q.log().requires_grad_()
     scores = (P / Q).log()  # held fixed, as the discriminator is in a generator's step
     losses = torch.stack([objective(score[None]) for score in scores])
