@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -213,7 +213,8 @@ def ours(case: Case, steps: int, warm_up: int, device: torch.device) -> Outcome:
             enable_checkpointing=False,
             enable_model_summary=False,
         )
-        trainer.fit(module, batches_of(case, steps))
+        with redirect_stdout(sys.stderr):  # the bar; standard output is the table's
+            trainer.fit(module, batches_of(case, steps))
         losses = _logged(Path(folder) / "run" / "0" / "metrics.csv")
     return Outcome(clock.seconds, losses, _weights({name: getattr(module, name) for name in case.players}))
 
@@ -289,21 +290,19 @@ def main() -> int:
     if options.steps < 20 or options.steps % LOG_EVERY or options.rounds < 1:
         parser.error("expected --steps 20, 30, 40 ... (the first 10 are not timed) and --rounds of at least 1")
     sizes = {"width": options.width} if options.width else {}
-    table, slow = [], False
+    slow = False
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.device}")
+    print("model            bare s/step ours s/step  ratio  images/s weights diff losses diff", flush=True)
     for name in options.models:
         torch.manual_seed(SEED)
         case = CASES[name](**sizes)
         found = compare(case, options.steps, options.rounds, LOG_EVERY, torch.device(options.device))
-        rate = case.batch_size / found.ours
-        table.append(
-            f"{name:16s} {found.bare:11.5f} {found.ours:11.5f} {found.ratio:6.3f} {rate:9.1f} "
-            f"{found.weights:12.1e} {found.losses:11.1e}"
-        )
         slow = slow or found.ratio > ALLOWED
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.device}")
-    print(f"{'model':16s} {'bare s/step':>11s} {'ours s/step':>11s} {'ratio':>6s} {'images/s':>9s}", end=" ")
-    print(f"{'weights diff':>12s} {'losses diff':>11s}")
-    print(*table, sep="\n")
+        print(
+            f"{name:16s} {found.bare:11.5f} {found.ours:11.5f} {found.ratio:6.3f} {case.batch_size / found.ours:9.1f} "
+            f"{found.weights:12.1e} {found.losses:11.1e}",
+            flush=True,
+        )
     return 1 if options.check and slow else 0
 
 
