@@ -111,8 +111,8 @@ def _acgan(own: bool, **options: Any) -> AdversarialModule:
 def _infogan(own: bool, **options: Any) -> AdversarialModule:
     inputs = LATENT + CLASSES + 2
     if own:
-        trunk = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.SiLU(), nn.Flatten())
-        return InfoGAN(Draw(inputs), trunk, Score(96), Recognise(96), LATENT, CLASSES, 2, **options)
+        own_trunk = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.SiLU(), nn.Flatten())
+        return InfoGAN(Draw(inputs), own_trunk, Score(96), Recognise(96), LATENT, CLASSES, 2, **options)
     trunk = networks.DCGANTrunk(SIZE, 3, 4, features=8)
     heads = networks.ScoreHead(8), networks.RecognitionHead(8, 8, CLASSES, 2)
     generator = networks.DCGANGenerator(inputs, SIZE, 3, 4)
@@ -130,9 +130,9 @@ def _cyclegan(own: bool, **options: Any) -> AdversarialModule:
     options = {"history_size": 6, "constant_epochs": 1, "decay_epochs": 2, **options}
     if own:
         return CycleGAN(Translate(), Translate(), Judge(), Judge(), **options)
-    generators = (networks.ResNetTranslator(3, 3, 4, 1, 1) for _ in range(2))
-    discriminators = (networks.PatchDiscriminator(3, 0, 4, 1, networks.InstanceNorm) for _ in range(2))
-    return CycleGAN(*generators, *discriminators, **options)
+    g, f = (networks.ResNetTranslator(3, 3, 4, 1, 1) for _ in range(2))
+    x, y = (networks.PatchDiscriminator(3, 0, 4, 1, networks.InstanceNorm) for _ in range(2))
+    return CycleGAN(g, f, x, y, **options)
 
 
 def _pggan(own: bool, **options: Any) -> AdversarialModule:
