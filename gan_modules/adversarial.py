@@ -183,6 +183,8 @@ class AdversarialModule(LightningModule):
             self.seed = self.trainer.strategy.broadcast(mix(seed))
         self._recorded.clear()
         self._divisions.clear()
+        if not self.training:  # left in evaluation mode after sampling, it would train its averages
+            self.train()
 
     def on_train_start(self) -> None:
         # resumed from the checkpoint of an epoch's last batch, Lightning never ends that epoch

@@ -1,6 +1,7 @@
 """Progressive growing of GANs for improved quality, stability, and variation (Karras et al., 2018)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
@@ -87,12 +88,11 @@ class ProgressiveGAN(AdversarialModule):
         fake = self.generator(self.prior(len(real)), stage, fade).detach()
         real_scores = self.discriminator(real, stage, fade)
         negative_distance = wasserstein_critic(real_scores, self.discriminator(fake, stage, fade))
-        penalty = gradient_penalty(lambda images: self.discriminator(images, stage, fade), real, fake)
-        drift = real_scores.square().mean()
-        return (
-            negative_distance + self.penalty_weight * penalty + self.drift_weight * drift,
-            -negative_distance,
-        )
+        loss = negative_distance + self.drift_weight * real_scores.square().mean()
+        if self.penalty_weight > 0:
+            critic = partial(self.discriminator, stage=stage, fade=fade)
+            loss = loss + self.penalty_weight * gradient_penalty(critic, real, fake)
+        return loss, -negative_distance
 
     def generator_loss(self, real: Tensor, stage: int, fade: float) -> Tensor:
         """-E D(G(z))."""
@@ -103,9 +103,19 @@ class ProgressiveGAN(AdversarialModule):
         images = images_of(batch)
         while len(images):
             stage, fade = self.growth.at(self.images_shown)
-            size = self.batch_sizes.get(4 * 2**stage, 0) // self.trainer.world_size or len(images)
+            size = self.batch_size_at(4 * 2**stage) or len(images)
             self.step(images[:size], stage, fade)
             images = images[size:]
+
+    def batch_size_at(self, resolution: int) -> int:
+        """This process's part of the batch size of a resolution; 0 where the data's is used."""
+        size, processes = self.batch_sizes.get(resolution, 0), self.trainer.world_size
+        if size % processes:
+            raise ValueError(
+                f"the batch of {size} at {resolution} pixels does not divide among {processes} processes; "
+                "choose multiples of that number as batch_sizes"
+            )
+        return size // processes
 
     def step(self, images: Tensor, stage: int, fade: float) -> None:
         """One step of each player at one stage."""

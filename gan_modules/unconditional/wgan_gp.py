@@ -72,8 +72,10 @@ class WGANGP(AdversarialModule):
         """Algorithm 1, lines 4 to 8; beside it the estimate of the Wasserstein distance."""
         fake = self.sample(len(real)).detach()
         negative_distance = wasserstein_critic(self.critic(real), self.critic(fake))
-        penalty = gradient_penalty(self.critic, real, fake)
-        return negative_distance + self.penalty_weight * penalty, -negative_distance
+        loss = negative_distance
+        if self.penalty_weight > 0:
+            loss = loss + self.penalty_weight * gradient_penalty(self.critic, real, fake)
+        return loss, -negative_distance
 
     def generator_loss(self, real: Tensor) -> Tensor:
         """Algorithm 1, lines 11 and 12."""
