@@ -62,14 +62,14 @@ def line_drawings(pictures: Tensor, size: int = SIZE) -> Tensor:
     """Black lines on white in place of uint8 pictures (n, 3, 64, 64): uint8 (n, 1, size, size).
 
     Edges in the manner of Canny (1986): the Sobel gradient of the colour channel in which it is longest, kept where it
-    is a maximum along its own direction. In smaller drawings the ink of an area is twice its mean, at most 1, so that
-    a line stays black.
+    is a maximum along its own direction. Smaller drawings are smoothed first, as by a soft pen, and the ink of an area
+    is twice its mean, at most 1, so that a line stays dark.
     """
     drawn = []
     for part in torch.split(pictures, 128):
         ink = _ink(part.float() / 255)
         if size < SIZE:
-            ink = (2 * functional.avg_pool2d(ink, SIZE // size)).clamp(max=1)
+            ink = (2 * functional.avg_pool2d(_smoothed(ink), SIZE // size)).clamp(max=1)
         drawn.append(to_bytes(255 * (1 - ink)))
     return torch.cat(drawn)
 
@@ -86,6 +86,13 @@ def _ink(colours: Tensor, faint: float = 0.05, strong: float = 0.25) -> Tensor:
     beside = torch.where(flat, _larger(padded, 0, 1), torch.where(steep, _larger(padded, 1, 0), beside))
     crest = ((length - beside) / (0.15 * length + 1e-6) + 0.6).clamp(0, 1)
     return crest * ((length - faint) / (strong - faint)).clamp(0, 1)
+
+
+def _smoothed(ink: Tensor) -> Tensor:
+    """The mean over 3 x 3 pixels with binomial weights."""
+    weights = torch.tensor([1.0, 2, 1]) / 4
+    padded = functional.pad(ink, (1, 1, 1, 1), mode="replicate")
+    return functional.conv2d(padded, (weights[:, None] * weights)[None, None])
 
 
 def _sobel(colours: Tensor) -> tuple[Tensor, Tensor]:
