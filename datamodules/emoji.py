@@ -50,6 +50,12 @@ def categories() -> Tensor:
     return torch.tensor([places[picture["category"]] for picture in index()["pictures"]])
 
 
+def split() -> tuple[Tensor, Tensor]:
+    """Places of the training pictures, in order, and of the held-out ones, mixed so that the first are of all kinds."""
+    rest, held_out = held_out_every(len(index()["pictures"]))
+    return rest, held_out[torch.arange(len(held_out)) * 144 % len(held_out)]  # 379 is a prime number
+
+
 def shrunk(pictures: Tensor, size: int) -> Tensor:
     """uint8 pictures (n, c, 64, 64) at `size`, a divisor of 64, by averaging areas."""
     if pictures.shape[-1] == size:
@@ -165,7 +171,7 @@ class Emoji(_Emoji):
         if self.ready:
             return
         drawn, classes = self.coloured(self.style), categories()
-        rest, held_out = held_out_every(len(drawn))
+        rest, held_out = split()
         self.training = self._batches(drawn, classes, rest, vary=self.flip)
         self.held_out = self._batches(drawn, classes, held_out, vary=False)
 
@@ -204,7 +210,7 @@ class EmojiUnpaired(_Emoji):
     def setup(self, stage: str) -> None:
         if self.ready:
             return
-        rest, held_out = held_out_every(len(pictures("noto")))
+        rest, held_out = split()
         self.training = Batches(self._x(rest[::2]), self._y(rest[1::2]), vary=self.flip, unpaired=True, seed=self.seed)
         x, y = self._x(held_out), self._y(held_out)
         self.held_out = Batches(x, y, y, x, seed=self.seed)
@@ -255,7 +261,7 @@ class EmojiPairs(_Emoji):
             return
         target = self.coloured(self.style)
         source = self._source(target)
-        rest, held_out = held_out_every(len(target))
+        rest, held_out = split()
         self.training = Batches(source[rest], target[rest], vary=self.flip, seed=self.seed)
         self.held_out = Batches(source[held_out], target[held_out], seed=self.seed)
 

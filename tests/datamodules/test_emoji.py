@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from datamodules import Emoji, EmojiPairs, EmojiUnpaired
-from datamodules.emoji import categories, index, line_drawings, pictures, shrunk
+from datamodules.emoji import categories, index, line_drawings, pictures, shrunk, split
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches
 from datamodules.pixels import in_channels
+
+HELD_OUT = split()[1]
 
 
 def ready(module: PictureDataModule) -> tuple[Batches, Batches]:
@@ -41,11 +43,13 @@ def test_licences_ship() -> None:
 
 
 def test_split() -> None:
+    assert sorted(HELD_OUT.tolist()) == list(range(0, 3786, 10))
+    assert len(set((HELD_OUT[:12] // 379).tolist())) >= 8  # the first ones come from all over
     training, held_out = ready(Emoji(labels=True))
     assert len(training) == 3407 and len(held_out) == 379
     raw = held_out[0, torch.arange(379)]
-    assert torch.equal(raw.columns[0], pictures("noto")[::10])
-    assert raw.labels is not None and torch.equal(raw.labels, categories()[::10])
+    assert torch.equal(raw.columns[0], pictures("noto")[HELD_OUT])
+    assert raw.labels is not None and torch.equal(raw.labels, categories()[HELD_OUT])
     assert torch.equal(training[0, torch.tensor([0, 9])].columns[0], pictures("noto")[[1, 11]])
 
 
@@ -72,7 +76,7 @@ def test_unpaired_halves_are_disjoint_and_the_truth_is_aligned() -> None:
     assert torch.equal(x[torch.arange(1704)], pictures("noto")[rest[::2]])
     assert torch.equal(y[torch.arange(1703)], pictures("twemoji")[rest[1::2]])
     x, y, x_as_y, y_as_x = held_out[0, torch.arange(379)].columns
-    assert torch.equal(x, pictures("noto")[::10]) and torch.equal(y, pictures("twemoji")[::10])
+    assert torch.equal(x, pictures("noto")[HELD_OUT]) and torch.equal(y, pictures("twemoji")[HELD_OUT])
     assert torch.equal(x_as_y, y) and torch.equal(y_as_x, x)
 
 
@@ -84,8 +88,8 @@ def test_lines_against_colour(size: int) -> None:
     assert lines.shape == (1704, 3, size, size) and colour.shape == (1703, 3, size, size)
     assert (lines[:, 0] == lines[:, 1]).all() and (lines[:, 0] == lines[:, 2]).all()
     x, y, x_as_y, y_as_x = held_out[0, torch.arange(379)].columns
-    assert torch.equal(x, in_channels(line_drawings(pictures("noto")[::10], size), 3))
-    assert torch.equal(x_as_y, shrunk(pictures("noto")[::10], size)) and torch.equal(y_as_x, x)
+    assert torch.equal(x, in_channels(line_drawings(pictures("noto")[HELD_OUT], size), 3))
+    assert torch.equal(x_as_y, shrunk(pictures("noto")[HELD_OUT], size)) and torch.equal(y_as_x, x)
 
 
 def test_line_drawings_are_lines() -> None:
@@ -113,11 +117,11 @@ def test_pairs(task: str, source_channels: int) -> None:
     assert len(training) == 3407 and len(held_out) == 379
     source, target = held_out[0, torch.arange(379)].columns
     assert source.shape == (379, source_channels, 32, 32)
-    assert torch.equal(target, shrunk(pictures("noto")[::10], 32))
+    assert torch.equal(target, shrunk(pictures("noto")[HELD_OUT], 32))
     if task == "grey2colour":
         assert torch.equal(source, in_channels(target, 1))
     if task == "lines2colour":
-        assert torch.equal(source, line_drawings(pictures("noto")[::10], 32))
+        assert torch.equal(source, line_drawings(pictures("noto")[HELD_OUT], 32))
     if task == "small2large":
         error = (source.float() - target.float()).abs().mean()
         assert 1 < error < 30, "blurred, and still the same picture"
