@@ -41,20 +41,14 @@ def load(path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The contents of a checkpoint, of which only tensors and plain data are read.
+    """The contents of a checkpoint that can be rebuilt.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no checkpoint of `scripts/fit.py`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a checkpoint, got {path}, which is no file; runs have checkpoints/last.ckpt")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"expected a checkpoint of scripts/fit.py, but {path} is none, or is damaged") from error
-    if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
+    checkpoint = contents(path)
+    if not {"config", "state_dict"} <= checkpoint.keys():
         raise ValueError(
             f"{path} has no configuration in it, so it was not written by scripts/fit.py; build the module yourself "
             "and use its load_from_checkpoint"
@@ -62,11 +56,29 @@ def read(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
+def contents(path: str | Path) -> dict[str, Any]:
+    """What a checkpoint of any Trainer holds, of which only tensors and plain data are read.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no checkpoint, or is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a checkpoint, got {path}, which is no file; runs have checkpoints/last.ckpt")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(f"expected a checkpoint, but {path} is none, or is damaged; give another file") from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f"expected a checkpoint, but {path} holds a {type(checkpoint).__name__}; give another file")
+    return checkpoint
+
+
 def _class_paths(node: Any) -> list[str]:
+    """Whatever the configuration of a model would import: classes, and functions, which are given by their path."""
     if isinstance(node, dict):
-        own = [str(node["class_path"])] if "class_path" in node else []
-        return own + [path for value in node.values() for path in _class_paths(value)]
+        return [path for value in node.values() for path in _class_paths(value)]
     if isinstance(node, list):
         return [path for value in node for path in _class_paths(value)]
-    # functions are given by their path alone
     return [node] if isinstance(node, str) and "." in node else []

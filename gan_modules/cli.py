@@ -2,13 +2,15 @@
 
 import logging
 import os
+import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.resources import files
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,16 +18,20 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
+from gan_modules import checkpoints
 from gan_modules.callbacks import ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report
+from gan_modules.following import follow
 from gan_modules.strategies import AdversarialDDP
 
-_CSV = "lightning.pytorch.loggers.CSVLogger"
+_RUN = "GAN_MODULES_RUN"
+_TRIED = re.compile("Expected a <class 'NoneType'>|Does not validate against any")
 _LOGGERS = {
     "wandb": "lightning.pytorch.loggers.WandbLogger",
     "tensorboard": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -67,20 +73,18 @@ class GANCLI(LightningCLI):
     """`LightningCLI` whose networks take their sizes from the data, and whose runs leave all they made in one folder.
 
     Args:
-        name: the model's name, which is that of the folder of its runs.
+        name: the folder of the model's runs; empty: the model's class.
         args: the command line's arguments, after `expanded`.
         chosen: names of options that the user gave for networks, which the data must not change.
     """
 
     def __init__(self, name: str, args: list[str], chosen: set[str]) -> None:
         self.name, self.chosen = name, chosen
-        # processes that Lightning starts inherit the name of the run
-        self.run = os.environ.setdefault("GAN_MODULES_RUN", time.strftime("%Y-%m-%d_%H-%M-%S"))
         StrategyRegistry.register("ddp", AdversarialDDP, description="DDP for several optimizers", override=True)
         super().__init__(
             parser_class=Parser,
             save_config_callback=ConfigInCheckpoint,
-            trainer_defaults={"log_every_n_steps": 10},
+            trainer_defaults={"log_every_n_steps": 10, "enable_model_summary": False},
             seed_everything_default=0,
             parser_kwargs={"description": "Train a GAN. --list prints the models and the data sets."},
             args=args,
@@ -93,19 +97,14 @@ class GANCLI(LightningCLI):
         parser.add_argument("--ckpt_path", type=str | None, default=None, help="Checkpoint from which to go on.")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_top_k": 0})
+        defaults = {"save_last": True, "save_top_k": 0, "save_on_exception": True}
+        parser.set_defaults({f"checkpoint.{name}": value for name, value in defaults.items()})
 
     def before_instantiate_classes(self) -> None:
-        root = self.config.trainer.default_root_dir or "runs"
-        folder = {"save_dir": root, "name": self.name, "version": self.run}
-        loggers = self.config.trainer.logger
-        if loggers in (None, True):
-            loggers = []
-        if loggers is not False:
-            loggers = loggers if isinstance(loggers, list) else [loggers]
-            settings = Namespace(**folder, prefix="", flush_logs_every_n_steps=50)
-            self.config.trainer.logger = [Namespace(class_path=_CSV, init_args=settings), *loggers]
-        self.folder = Path(root) / self.name / self.run
+        name = self.name or self.config.model.class_path.rsplit(".", 1)[-1].lower()
+        # processes that Lightning starts inherit the name of the run
+        run = os.environ.setdefault(_RUN, time.strftime(f"%Y-%m-%d_%H-%M-%S_{os.getpid()}"))
+        self.folder = Path(self.config.trainer.default_root_dir or "runs") / name / run
 
     def instantiate_classes(self) -> None:
         self.datamodule = None
@@ -114,72 +113,42 @@ class GANCLI(LightningCLI):
             follow(self.config.model, self.datamodule, self.chosen)
         rest = self.config.clone()
         rest.pop("data", None)
+        prepare_wandb(rest.trainer.logger, self.folder)
         self.config_init = self.parser.instantiate_classes(rest)
         self.model = self.config_init.model
         self.trainer = self.instantiate_trainer()
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         self.report = Report()
+        config["default_root_dir"] = str(self.folder)
+        if config["logger"] is not False:
+            given = [] if config["logger"] in (None, True) else config["logger"]
+            own = CSVLogger(self.folder.parent.parent, self.folder.parent.name, self.folder.name)
+            config["logger"] = [own, *(given if isinstance(given, list) else [given])]
         wanted = [c for c in callbacks if config["enable_checkpointing"] is not False or not isinstance(c, Checkpoint)]
         bar = [] if config["enable_progress_bar"] is False else [ProgressBar()]
         return super()._instantiate_trainer(config, [*bar, *wanted, self.report])
 
 
-def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> None:
-    """Give the networks of this library, and the module, the sizes of the data.
-
-    An argument that is zero means "without" and stays: an unconditional network does not become a conditional one.
-
-    Raises:
-        ValueError: if the model needs something that the data do not have.
-    """
-    facts = _facts(data)
-    for node in _nodes(model):
-        arguments = node.init_args
-        for name in facts.keys() & vars(arguments).keys() - chosen:
-            if not arguments[name]:
-                continue
-            if not facts[name]:
-                raise ValueError(
-                    f"{node.class_path.rsplit('.', 1)[1]} needs {_NEEDS[name]}, which {type(data).__name__} does not "
-                    "have; choose other data with --data (--list names them)"
-                )
-            arguments[name] = facts[name]
+def prepare_wandb(loggers: Any, folder: Path) -> None:
+    """Let runs of Weights & Biases lie in the run's folder, offline where there is no key."""
+    for logger in loggers if isinstance(loggers, list) else [loggers]:
+        if not isinstance(logger, Namespace) or not logger.class_path.endswith("WandbLogger"):
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        logger.init_args.update({"save_dir": str(folder), "name": logger.init_args.get("name") or folder.name})
+        if logger.init_args.get("project") in (None, "lightning_logs"):
+            logger.init_args["project"] = "gan-modules"
+        if not _wandb_key() and "WANDB_MODE" not in os.environ:
+            os.environ["WANDB_MODE"] = "offline"
+            print(f"wandb has no key here, so it logs offline: wandb sync {folder}/wandb/offline-run-* uploads the run")
 
 
-_NEEDS = {
-    "shape": "samples of a known shape",
-    "image_size": "images",
-    "channels": "images",
-    "out_channels": "images",
-    "in_channels": "images",
-    "condition_channels": "pairs of images",
-    "num_classes": "labels",
-}
-
-
-def _facts(data: LightningDataModule) -> dict[str, Any]:
-    size, channels = getattr(data, "image_size", None), getattr(data, "channels", None)
-    source = getattr(data, "source_channels", None)
-    facts = {
-        "shape": [channels, size, size] if size else getattr(data, "shape", None),
-        "image_size": size,
-        "channels": channels,
-        "out_channels": channels,
-        "in_channels": source or channels,
-        "condition_channels": source,
-        "num_classes": getattr(data, "num_classes", None),
-    }
-    return facts if any(facts.values()) else {}
-
-
-def _nodes(node: Any) -> Iterator[Namespace]:
-    """The module and its networks, as far as they are this library's."""
-    if isinstance(node, Namespace) and "class_path" in node:
-        if node.class_path.startswith("gan_modules.") and node.get("init_args"):
-            yield node
-        for value in vars(node.get("init_args") or Namespace()).values():
-            yield from _nodes(value)
+def _wandb_key() -> bool:
+    try:
+        return bool(os.environ.get("WANDB_API_KEY") or netrc().authenticators("api.wandb.ai"))
+    except (OSError, NetrcParseError):
+        return False
 
 
 def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
@@ -205,7 +174,7 @@ def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
         else:
             rest += [f"{option}={value}"] if value else [option]
     chosen = {each.partition("=")[0].rsplit(".", 1)[-1] for each in rest if each.startswith("--model.")}
-    return name or "run", configs + rest, chosen
+    return name, configs + rest, chosen
 
 
 def _preset(option: str, value: str) -> Path | None:
@@ -232,12 +201,18 @@ def fit(arguments: Sequence[str]) -> None:
     if not arguments:
         raise ValueError("expected --model NAME; --list prints the models and the data sets, --help the options")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", "LightningCLI's args parameter")  # sys.argv stays, to start processes from
-    cli = GANCLI(*expanded(arguments))
-    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
-    if cli.trainer.checkpoint_callbacks:
-        cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
-    cli.report.finish(cli.trainer, cli.model, cli.datamodule, cli.folder)
+    for noise in ("LightningCLI's args parameter", ".*LeafSpec", ".*does not have many workers"):
+        warnings.filterwarnings("ignore", noise)
+    try:
+        cli = GANCLI(*expanded(arguments))
+        if cli.config.ckpt_path not in (None, "last", "best", "hpc"):
+            checkpoints.contents(cli.config.ckpt_path)
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
+        if cli.trainer.checkpoint_callbacks:
+            cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
+        cli.report.finish(cli.trainer, cli.model, cli.datamodule, cli.folder)
+    finally:
+        os.environ.pop(_RUN, None)
 
 
 def main(run: Any, arguments: Sequence[str]) -> None:
@@ -259,4 +234,10 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 
 def _sentence(message: str) -> str:
+    """The cause that jsonargparse's report of all the types it tried ends in, or the message as it is, on one line."""
+    causes = [line.strip().removeprefix("- ") for line in message.splitlines() if line.lstrip().startswith("- ")]
+    causes = [cause for cause in causes if not _TRIED.match(cause)]
+    key = re.match(r'Parser key "[^"]+"', message)
+    if causes:
+        message = f"{key.group(0)}: {causes[0]}" if key else causes[0]
     return " ".join(message.split())

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
-_NOTHING = "_identity"
+_NOTHING, _COUNT = "_identity", "_samples"
+_HIGHER = ("psnr", "inception_score")
 
 
 class Report(Callback):
@@ -34,18 +35,22 @@ class Report(Callback):
 
 
 def table(values: dict[str, float]) -> str:
-    """Lines `metric, value`, with the value of doing nothing beside it where there is one.
+    """A line a metric, with the value of doing nothing beside it where there is one.
 
-    >>> print(table({"psnr/x_to_y": 12.5, "psnr_identity/x_to_y": 8.0}))
-    metric                      value   doing nothing
-    psnr/x_to_y                 12.50            8.00
+    >>> print(table({"psnr/x_to_y": 12.5, "psnr_identity/x_to_y": 8.0, "psnr_samples/x_to_y": 379}))
+    metric                value  doing nothing  better  samples
+    psnr/x_to_y           12.50           8.00  higher      379
     """
-    compared = any(_NOTHING in key for key in values)
-    lines = [f"{'metric':22s} {'value':>10s}" + ("   doing nothing" if compared else "")]
+    lines = [f"{'metric':16s} {'value':>10s}  doing nothing  better  samples"]
     for key, value in sorted(values.items()):
-        if _NOTHING in key:
+        name, slash, direction = key.partition("/")
+        if name.endswith((_NOTHING, _COUNT)):
             continue
-        name, _, direction = key.partition("/")
-        nothing = values.get(f"{name}{_NOTHING}" + (f"/{direction}" if direction else ""))
-        lines += [f"{key:22s} {value:10.2f}" + (f"{nothing:16.2f}" if nothing is not None else "")]
+        nothing, count = (values.get(f"{name}{suffix}{slash}{direction}") for suffix in (_NOTHING, _COUNT))
+        better = "higher" if name in _HIGHER else "lower"
+        lines += [f"{key:16s} {value:10.2f} {_shown(nothing, '.2f'):>14s}  {better:6s} {_shown(count, '.0f'):>8s}"]
     return "\n".join(lines)
+
+
+def _shown(value: float | None, digits: str) -> str:
+    return "" if value is None else format(value, digits)

@@ -1,0 +1,64 @@
+"""Networks that take their sizes from the data."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule
+
+
+def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> None:
+    """Give the networks of this library, and the module, the sizes of the data.
+
+    An argument that is zero means "without" and stays: an unconditional network does not become a conditional one.
+
+    Raises:
+        ValueError: if the model needs something that the data do not have.
+    """
+    facts = _facts(data)
+    for node in _nodes(model):
+        arguments = node.init_args
+        for name in facts.keys() & vars(arguments).keys() - chosen:
+            if not arguments[name]:
+                continue
+            if not facts[name]:
+                raise ValueError(
+                    f"{node.class_path.rsplit('.', 1)[1]} needs {_NEEDS[name]}, which {type(data).__name__} does not "
+                    "have; choose other data with --data (--list names them)"
+                )
+            arguments[name] = facts[name]
+
+
+_NEEDS = {
+    "shape": "samples of a known shape",
+    "image_size": "images",
+    "channels": "images",
+    "out_channels": "images",
+    "in_channels": "images",
+    "condition_channels": "pairs of images",
+    "num_classes": "labels",
+}
+
+
+def _facts(data: LightningDataModule) -> dict[str, Any]:
+    size, channels = getattr(data, "image_size", None), getattr(data, "channels", None)
+    source = getattr(data, "source_channels", None)
+    facts = {
+        "shape": [channels, size, size] if size else getattr(data, "shape", None),
+        "image_size": size,
+        "channels": channels,
+        "out_channels": channels,
+        "in_channels": source or channels,
+        "condition_channels": source,
+        "num_classes": getattr(data, "num_classes", None),
+    }
+    return facts if any(facts.values()) else {}
+
+
+def _nodes(node: Any) -> Iterator[Namespace]:
+    """The module and its networks, as far as they are this library's."""
+    if isinstance(node, Namespace) and "class_path" in node:
+        if node.class_path.startswith("gan_modules.") and node.get("init_args"):
+            yield node
+        for value in vars(node.get("init_args") or Namespace()).values():
+            yield from _nodes(value)
