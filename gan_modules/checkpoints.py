@@ -34,7 +34,7 @@ def load(path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
             )
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(AdversarialModule, "model")
-    module: AdversarialModule = parser.instantiate_classes(parser.parse_object({"model": model})).model
+    module: AdversarialModule = parser.instantiate(parser.parse_object({"model": model})).model
     module.load_state_dict(checkpoint["state_dict"])
     module.on_load_checkpoint(checkpoint)
     return module.eval()

@@ -65,7 +65,7 @@ class ConfigInCheckpoint(SaveConfigCallback):
     """Saves the configuration beside the run, and in each checkpoint, so that a checkpoint suffices to rebuild it."""
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, skip_validation=True))
+        config = yaml.safe_load(self.parser.dump(self.config, skip_unset=False, skip_validation=True))
         checkpoint["config"] = {key: config[key] for key in ("model", "data")}
 
 
@@ -109,12 +109,12 @@ class GANCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         self.datamodule = None
         if self.config.get("data"):
-            self.datamodule = self.parser.instantiate_classes(Namespace(data=self.config.data)).data
+            self.datamodule = self.parser.instantiate(Namespace(data=self.config.data)).data
             follow(self.config.model, self.datamodule, self.chosen)
         rest = self.config.clone()
         rest.pop("data", None)
         prepare_wandb(rest.trainer.logger, self.folder)
-        self.config_init = self.parser.instantiate_classes(rest)
+        self.config_init = self.parser.instantiate(rest)
         self.model = self.config_init.model
         self.trainer = self.instantiate_trainer()
 
@@ -136,9 +136,10 @@ def prepare_wandb(loggers: Any, folder: Path) -> None:
         if not isinstance(logger, Namespace) or not logger.class_path.endswith("WandbLogger"):
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        logger.init_args.update({"save_dir": str(folder), "name": logger.init_args.get("name") or folder.name})
+        logger.init_args.save_dir = str(folder)
+        logger.init_args.name = logger.init_args.get("name") or folder.name
         if logger.init_args.get("project") in (None, "lightning_logs"):
-            logger.init_args["project"] = "gan-modules"
+            logger.init_args.project = "gan-modules"
         if not _wandb_key() and "WANDB_MODE" not in os.environ:
             os.environ["WANDB_MODE"] = "offline"
             print(f"wandb has no key here, so it logs offline: wandb sync {folder}/wandb/offline-run-* uploads the run")

@@ -158,6 +158,8 @@ def _batches(trainer: Trainer) -> int:
 
 def _validation_batches(trainer: Trainer, count: int) -> list[Any]:
     """The first validation batches, on the device, of `count` items together at most."""
+    if trainer.val_dataloaders is None:  # nothing was validated yet
+        trainer.fit_loop.epoch_loop.val_loop.setup_data()
     loaders = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, (list, tuple)) and loaders else loaders
     if not loader:

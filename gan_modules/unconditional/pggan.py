@@ -27,9 +27,10 @@ class ProgressiveGAN(AdversarialModule):
             `stages` says how many stages there are.
         discriminator: maps such images, stage and fade to scores `(n,)`.
         latent_dim: dimensions of the standard normal noise.
-        stable_images, fade_images: images shown per stage before, and while, the next one is faded in (code: 600k).
-        batch_sizes: the global batch size by resolution; others use the data's (code, for one GPU: 128 up to 16
-            pixels, 64 up to 64, 32, 16, 8 and 4 from 128 to 1024 pixels, at most 16 or so fitting at 128).
+        stable_images, fade_images: images shown per stage before, and while, the next one is faded in (appendix A.1:
+            800k for CelebA-HQ; the later code: 600k).
+        batch_sizes: the global batch size by resolution; others use the data's (appendix A.1: 16, then 14, 6 and 3 at
+            256, 512 and 1024 pixels).
         penalty_weight: weight of the gradient penalty (appendix A.1: 10).
         drift_weight: weight of E D(x)^2 (appendix A.1: 0.001).
         learning_rate, betas: of Adam (appendix A.1: 1e-3, 0 and 0.99), whose moments are reset as layers come in.

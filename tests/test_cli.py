@@ -1,0 +1,217 @@
+"""The command line: presets, names, what a run leaves, and one sentence for each mistake."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from gan_modules.cli import expanded, fit, listing, main, presets
+
+QUICK = [
+    "--trainer.max_steps=2",
+    "--trainer.limit_val_batches=1",
+    "--trainer.log_every_n_steps=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.num_sanity_val_steps=0",
+    "--trainer.accelerator=cpu",
+    "--data.batch_size=4",
+]
+Run = Callable[..., Path]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Trains for two batches with the given options; returns the run's folder."""
+
+    def quickly(*options: str) -> Path:
+        root = tmp_path / f"runs{len(list(tmp_path.iterdir()))}"
+        fit([*options, *QUICK, f"--trainer.default_root_dir={root}"])
+        (folder,) = (path for model in root.iterdir() for path in model.iterdir())
+        return folder
+
+    return quickly
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a if isinstance(a[k], torch.Tensor))
+
+
+@pytest.mark.parametrize("name", [name for name in presets("gan_modules") if not name.endswith("_paper")])
+def test_a_preset_trains_and_leaves_its_files(name: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--model", name)
+    assert folder.parent.name == name
+    for file in ("config.yaml", "metrics.csv", "checkpoints/last.ckpt", "samples/last.png", "samples/batch-000002.png"):
+        assert (folder / file).stat().st_size > 0
+    assert min(Image.open(folder / "samples" / "last.png").size) > 400
+    printed = capsys.readouterr().out
+    assert str(folder) in printed and "samples/last.png" in printed
+    assert ("swd" in printed) == (name != "gan")
+    assert ("psnr" in printed) == (name in ("cyclegan", "pix2pix"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in presets("gan_modules") if name.endswith("_paper")])
+def test_a_paper_preset_trains_on_the_shipped_pictures(name: str, run: Run) -> None:
+    folder = run("--model", name, "--data.image_size", "32", "--samples.rows=2", "--samples.columns=2")
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+
+
+PAPERS = {  # what REFERENCES and the papers' code say
+    "cyclegan": {"cycle_weight": 10, "identity_weight": 0.5, "history_size": 50, "learning_rate": 2e-4},
+    "pix2pix": {"l1_weight": 100, "learning_rate": 2e-4, "constant_epochs": 100, "decay_epochs": 100},
+    "wgan_gp": {"n_critic": 5, "penalty_weight": 10, "generator_batch": 2, "betas": [0, 0.9], "learning_rate": 2e-4},
+    "pggan": {"drift_weight": 1e-3, "penalty_weight": 10, "betas": [0, 0.99], "learning_rate": 1e-3},
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_paper_presets_have_the_papers_numbers(name: str) -> None:
+    given = yaml.safe_load(presets("gan_modules")[f"{name}_paper"].read_text())["model"]["init_args"]
+    for key, value in PAPERS[name].items():
+        assert given[key] == pytest.approx(value), key
+
+
+def test_the_list_names_every_preset_with_its_paper() -> None:
+    for package in ("gan_modules", "datamodules"):
+        for name, path in presets(package).items():
+            assert any(line.split()[:1] == [name] for line in listing().splitlines())
+            assert path.read_text().startswith("# ")
+
+
+def test_a_run_repeats_from_its_config(run: Run) -> None:
+    first = run("--model", "wgan_gp", "--model.n_critic=2", "--seed_everything=7")
+    again = run("--config", str(first / "config.yaml"))
+    assert equal(weights(first), weights(again))
+    other = run("--model", "wgan_gp", "--model.n_critic=2", "--seed_everything=8")
+    assert not equal(weights(first), weights(other))
+
+
+def test_networks_follow_the_data(run: Run) -> None:
+    folder = run("--model", "acgan", "--data", "emoji_labelled", "--data.image_size=16", "--data.channels=1")
+    saved = weights(folder)
+    assert saved["discriminator.trunk.layers.0.weight"].shape[1] == 1
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["model"]["init_args"]["generator"]["init_args"]["image_size"] == 16
+    assert config["model"]["init_args"]["num_classes"] == 9
+    assert config["data"]["init_args"]["batch_size"] == 4
+
+
+def test_data_of_another_kind_replaces_the_presets(run: Run, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(12):
+        Image.new("RGB", (40, 50), (number * 20, 90, 10)).save(pictures / f"{number}.png")
+    folder = run("--model", "dcgan", "--data", "folder", "--data.root", str(pictures), "--data.image_size", "16")
+    assert (folder / "samples" / "last.png").exists()
+
+
+def test_own_module_and_own_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_project.py").write_text(
+        "import torch\n"
+        "from gan_modules import GAN\n"
+        "class MyGAN(GAN):\n"
+        "    pass\n"
+        "class MyGenerator(torch.nn.Module):\n"
+        "    def __init__(self, hidden: int = 3):\n"
+        "        super().__init__()\n"
+        "        self.net = torch.nn.Sequential(torch.nn.Linear(5, hidden), torch.nn.Linear(hidden, 2))\n"
+        "    def forward(self, z):\n"
+        "        return self.net(z)\n"
+    )
+    config = tmp_path / "networks.yaml"
+    config.write_text(
+        "model:\n  init_args:\n    latent_dim: 5\n"
+        "    generator: {class_path: my_project.MyGenerator, init_args: {hidden: 7}}\n"
+        "    discriminator: {class_path: gan_modules.networks.MLPDiscriminator}\n"
+        "data: {class_path: datamodules.Ring}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folder = run("--model", "my_project.MyGAN", "--config", str(config))
+    assert folder.parent.name == "mygan" and weights(folder)["generator.net.0.weight"].shape == (7, 5)
+
+
+def test_wandb_logs_beside_the_csv_offline_without_a_key(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_MODE", "")  # restored after the test, though the command sets it
+    monkeypatch.delenv("WANDB_MODE")
+    folder = run("--model", "gan", "--trainer.logger", "wandb")
+    assert list(folder.glob("wandb/offline-run-*/*.wandb"))
+    assert (folder / "metrics.csv").exists()
+    assert "wandb sync" in capsys.readouterr().out
+
+
+def files(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    (folder / "broken").mkdir()
+    for number in range(3):
+        (folder / "broken" / f"{number}.png").write_text("no picture")
+    (folder / "text.ckpt").write_text("no checkpoint")
+
+
+MISTAKES = [
+    ("--model cyclegam", "cyclegan", 1),
+    ("--model dcgan --data emojis", "emoji", 1),
+    ("--model", "model", 1),
+    ("", "--model NAME", 1),
+    ("--data ring", "model", 2),
+    ("--model dcgan --trainer.foo 3", "--trainer.foo", 2),
+    ("--model dcgan --model.foo 3", "foo", 2),
+    ("--model dcgan --trainer.max_steps abc", "max_steps", 2),
+    ("--model dcgan --data.image_size 17", "17", 1),
+    ("--model dcgan --data.batch_size 0", "batch_size", 1),
+    ("--model dcgan --data.batch_size 100000", "3407", 1),
+    ("--model dcgan --data.channels 2", "channels", 1),
+    ("--model dcgan --model.generator.channels 1", "channels", 1),
+    ("--model dcgan --model.latent_dim 0", "latent_dim", 1),
+    ("--model wgan_gp --model.n_critic 0", "n_critic", 1),
+    ("--model wgan_gp --model.penalty_weight -1", "penalty_weight", 1),
+    ("--model dcgan --model.betas [0.5,0.9,0.9]", "betas", 2),
+    ("--model dcgan --data folder --data.root missing", "missing", 1),
+    ("--model dcgan --data folder --data.root empty", "no pictures", 1),
+    ("--model dcgan --data folder --data.root broken", "broken", 1),
+    ("--model acgan --data emoji", "labels", 1),
+    ("--model cyclegan --data emoji_labelled", "(x, y)", 1),
+    ("--model pix2pix --data emoji", "pairs", 1),
+    ("--model dcgan --data ring", "images", 1),
+    ("--model dcgan --ckpt_path text.ckpt", "checkpoint", 1),
+    ("--model dcgan --ckpt_path missing.ckpt", "missing.ckpt", 1),
+    ("--config missing.yaml", "missing.yaml", 2),
+]
+
+
+@pytest.mark.parametrize(("command", "says", "code"), MISTAKES)
+def test_a_mistake_gets_one_sentence(
+    command: str,
+    says: str,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    quick = [option for option in QUICK if option.partition("=")[0] not in command] if command else []
+    with pytest.raises(SystemExit) as end:
+        main(fit, [*command.split(), *quick] if command != "--model" else ["--model"])
+    error = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert end.value.code == code
+    assert len(error) == 1 and says in error[0] and len(error[0]) < 500 and "Traceback" not in error[0]
+    assert [path for path in before if not path.exists()] == []
+
+
+def test_an_installed_copy_finds_its_presets() -> None:
+    name, arguments, chosen = expanded(["--model", "dcgan", "--data=mnist", "--model.generator.channels=1"])
+    assert name == "dcgan" and chosen == {"channels"}
+    assert [Path(path).exists() for path in arguments[1:4:2]] == [True, True]
