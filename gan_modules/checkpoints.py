@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from jsonargparse import ArgumentParser
+from lightning.pytorch.utilities.seed import isolate_rng
 
 from gan_modules.adversarial import AdversarialModule
 
@@ -34,7 +35,8 @@ def load(path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
             )
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(AdversarialModule, "model")
-    module: AdversarialModule = parser.instantiate(parser.parse_object({"model": model})).model
+    with isolate_rng():  # the networks' first weights are random, and replaced
+        module: AdversarialModule = parser.instantiate(parser.parse_object({"model": model})).model
     module.load_state_dict(checkpoint["state_dict"])
     module.on_load_checkpoint(checkpoint)
     return module.eval()

@@ -1,0 +1,117 @@
+"""Samples and translations from a checkpoint alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan_modules import checkpoints
+from gan_modules.cli import fit
+from gan_modules.sampling import interpolated, samples, spherical, translate
+
+
+def trained(root: Path, *options: str) -> Path:
+    quick = ["--trainer.max_steps=2", "--trainer.limit_val_batches=1", "--trainer.enable_progress_bar=false"]
+    small = ["--trainer.accelerator=cpu", "--data.batch_size=4", f"--trainer.default_root_dir={root}"]
+    fit([*options, *quick, *small])
+    (checkpoint,) = root.rglob("last.ckpt")
+    return checkpoint
+
+
+@pytest.fixture(scope="module")
+def acgan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("acgan"), "--model", "acgan", "--model.average_decay=0.5")
+
+
+@pytest.fixture(scope="module")
+def cyclegan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("cyclegan"), "--model", "cyclegan", "--data.image_size=16")
+
+
+def test_the_same_seed_gives_the_same_picture(acgan: Path) -> None:
+    state = torch.get_rng_state()
+    one, again, other = samples(acgan, 18, 3), samples(acgan, 18, 3), samples(acgan, 18, 4)
+    assert one.tobytes() == again.tobytes() != other.tobytes()
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_samples_come_from_the_average(acgan: Path) -> None:
+    module = checkpoints.load(acgan)
+    assert not module.training and module.serving("generator") is module.averages["generator"]
+    before = samples(acgan, 9).tobytes()
+    saved = torch.load(acgan, weights_only=True)
+    for key in list(saved["state_dict"]):
+        if key.startswith("generator."):
+            saved["state_dict"][key] = torch.zeros_like(saved["state_dict"][key])
+    torch.save(saved, acgan.with_name("zeroed.ckpt"))
+    assert samples(acgan.with_name("zeroed.ckpt"), 9).tobytes() == before
+
+
+def test_interpolation_ends_in_its_ends(acgan: Path) -> None:
+    assert interpolated(acgan, 16).size[0] > interpolated(acgan, 16).size[1]
+    start, end = torch.randn(5, 7, dtype=torch.float64), torch.randn(5, 7, dtype=torch.float64)
+    start, end = start / start.norm(dim=1, keepdim=True), end / end.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(spherical(start, end, torch.tensor(0.0)), start)
+    torch.testing.assert_close(spherical(start, end, torch.tensor(1.0)), end)
+    torch.testing.assert_close(spherical(start, end, torch.tensor(0.3)).norm(dim=1), torch.ones(5).double())
+
+
+def test_a_folder_of_any_pictures_is_translated(cyclegan: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    (source / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (23, 17, 3), dtype=np.uint8)).save(source / "odd.png")
+    Image.fromarray(rng.integers(0, 255, (64, 40, 4), dtype=np.uint8)).save(source / "clear.png")
+    Image.fromarray(rng.integers(0, 65535, (31, 31), dtype=np.uint16)).save(source / "sixteen.png")
+    Image.fromarray(rng.integers(0, 255, (50, 90), dtype=np.uint8)).save(source / "sub" / "grey.jpg")
+    assert translate(cyclegan, source, target) == 4
+    sizes = {path.relative_to(target).as_posix(): Image.open(path).size for path in target.rglob("*.png")}
+    assert sizes == {"odd.png": (16, 22), "clear.png": (16, 26), "sixteen.png": (16, 16), "sub/grey.png": (29, 16)}
+    with pytest.raises(ValueError, match="--overwrite"):
+        translate(cyclegan, source, target)
+    forward = (target / "odd.png").read_bytes()
+    assert translate(cyclegan, source, target, inverse=True, overwrite=True, size=32) == 4
+    assert Image.open(target / "odd.png").size == (32, 43) and (target / "odd.png").read_bytes() != forward
+
+
+def test_a_translation_is_the_networks(cyclegan: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pixels = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in" / "a.png")
+    translate(cyclegan, tmp_path / "in", tmp_path / "out", size=32)
+    module = checkpoints.load(cyclegan)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1)[0]
+    found = torch.from_numpy(np.array(Image.open(tmp_path / "out" / "a.png"))).permute(2, 0, 1) / 127.5 - 1
+    assert (found - expected).abs().max() < 1 / 127
+
+
+def test_mistakes_get_a_sentence(acgan: Path, cyclegan: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="--input"):
+        samples(cyclegan)
+    with pytest.raises(ValueError, match="leave --input out"):
+        translate(acgan, tmp_path, tmp_path / "out")
+    with pytest.raises(ValueError, match="found none"):
+        translate(cyclegan, tmp_path / "empty", tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="missing"):
+        translate(cyclegan, tmp_path / "missing", tmp_path / "out")
+    with pytest.raises(ValueError, match="at least 1"):
+        samples(acgan, 0)
+    for name, content in (("text.ckpt", b"hello"), ("empty.ckpt", b""), ("cut.ckpt", acgan.read_bytes()[:1000])):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match="damaged"):
+            samples(tmp_path / name)
+
+
+def test_a_checkpoint_imports_no_class_because_it_names_it(acgan: Path, tmp_path: Path) -> None:
+    saved = torch.load(acgan, weights_only=True)
+    saved["config"]["model"]["init_args"]["generator"] = {"class_path": "antigravity.Popen", "init_args": {}}
+    torch.save(saved, tmp_path / "stranger.ckpt")
+    with pytest.raises(ValueError, match="--trust antigravity"):
+        samples(tmp_path / "stranger.ckpt")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="not written by scripts/fit.py"):
+        samples(tmp_path / "other.ckpt")
