@@ -26,7 +26,7 @@ from lightning.pytorch.strategies import StrategyRegistry
 
 from gan_modules import checkpoints
 from gan_modules.callbacks import ProgressBar, SampleGrid
-from gan_modules.callbacks.report import Report
+from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
 from gan_modules.strategies import AdversarialDDP
 
@@ -208,7 +208,11 @@ def fit(arguments: Sequence[str]) -> None:
         cli = GANCLI(*expanded(arguments))
         if cli.config.ckpt_path not in (None, "last", "best", "hpc"):
             checkpoints.contents(cli.config.ckpt_path)
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
+        try:
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
+        except SystemExit:  # so Lightning ends after Ctrl-C, everything being saved
+            print(whereabouts(cli.folder))
+            raise
         if cli.trainer.checkpoint_callbacks:
             cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
         cli.report.finish(cli.trainer, cli.model, cli.datamodule, cli.folder)

@@ -28,10 +28,13 @@ class Report(Callback):
             return
         values = {key.removeprefix("metric/"): float(v) for key, v in metrics.items() if key.startswith("metric/")}
         print("\n" + table(values) if values else "")
-        print(f"everything is in {folder}:")
-        for name in ("config.yaml", "metrics.csv", "samples/last.png", "checkpoints/last.ckpt"):
-            if (folder / name).exists():
-                print(f"  {name}")
+        print(whereabouts(folder))
+
+
+def whereabouts(folder: Path) -> str:
+    """What a run has left, and where."""
+    names = ("config.yaml", "metrics.csv", "samples/last.png", "checkpoints/last.ckpt")
+    return "\n  ".join([f"everything is in {folder}:", *(name for name in names if (folder / name).exists())])
 
 
 def table(values: dict[str, float]) -> str:
