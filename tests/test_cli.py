@@ -8,7 +8,9 @@ import torch
 import yaml
 from PIL import Image
 
+from gan_modules.checkpoints import load
 from gan_modules.cli import expanded, fit, listing, main, presets
+from gan_modules.objectives import minimax_generator
 
 QUICK = [
     "--trainer.max_steps=2",
@@ -101,6 +103,11 @@ def test_networks_follow_the_data(run: Run) -> None:
     assert config["model"]["init_args"]["generator"]["init_args"]["image_size"] == 16
     assert config["model"]["init_args"]["num_classes"] == 9
     assert config["data"]["init_args"]["batch_size"] == 4
+
+
+def test_the_game_is_an_option(run: Run) -> None:
+    folder = run("--model", "gan", "--model.generator_objective=gan_modules.objectives.minimax_generator")
+    assert load(folder / "checkpoints" / "last.ckpt").generator_objective is minimax_generator
 
 
 def test_data_of_another_kind_replaces_the_presets(run: Run, tmp_path: Path) -> None:
