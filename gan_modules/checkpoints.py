@@ -1,12 +1,16 @@
 """From a checkpoint that `scripts/fit.py` wrote back to the module, without executing what the file says."""
 
 import pickle
+from argparse import ArgumentError
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse import ArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gan_modules.adversarial import AdversarialModule
 
@@ -27,19 +31,43 @@ def load(path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
     """
     checkpoint = read(path)
     model = checkpoint["config"]["model"]
-    for name in _class_paths(model):
-        if not name.startswith(tuple(f"{package}." for package in (*TRUSTED, *trust))):
-            raise ValueError(
-                f"{path} was made with {name}, which is not imported because a file names it; "
-                f"if you trust it, add --trust {name.split('.')[0]}"
-            )
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(AdversarialModule, "model")
-    with isolate_rng():  # the networks' first weights are random, and replaced
-        module: AdversarialModule = parser.instantiate(parser.parse_object({"model": model})).model
+    for name, is_class in _import_paths(model):
+        _check_trusted(name, is_class, path, trust)
+    try:
+        module = _built(model)
+    except (ArgumentError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{path} describes a model that this version cannot build; use the one that wrote it"
+        ) from error
+    check_fits(checkpoint, module, path)
     module.load_state_dict(checkpoint["state_dict"])
     module.on_load_checkpoint(checkpoint)
     return module.eval()
+
+
+def _built(model: dict[str, Any]) -> AdversarialModule:
+    parser = ArgumentParser(exit_on_error=False)
+    # not add_subclass_arguments, which would take a string for the path of a file that names further classes
+    parser.add_argument("--model", type=AdversarialModule)
+    with isolate_rng():  # the networks' first weights are random, and replaced
+        return parser.instantiate(parser.parse_object({"model": model})).model
+
+
+def check_fits(checkpoint: dict[str, Any], module: AdversarialModule, path: str | Path) -> None:
+    """Refuse the checkpoint of another model.
+
+    Raises:
+        ValueError: if names or shapes of the parameters differ.
+    """
+    saved, own = (
+        {name: value.shape if isinstance(value, Tensor) else None for name, value in state.items()}
+        for state in (checkpoint.get("state_dict", {}), module.state_dict())
+    )
+    if different := sorted(name for name in saved.keys() | own.keys() if saved.get(name, 0) != own.get(name, 0)):
+        raise ValueError(
+            f"{path} is a checkpoint of another model or of other sizes ({len(different)} parameters differ, "
+            f"{different[0]} for one); give the options that it was trained with"
+        )
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -77,10 +105,37 @@ def contents(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def _class_paths(node: Any) -> list[str]:
-    """Whatever the configuration of a model would import: classes, and functions, which are given by their path."""
+def _import_paths(node: Any) -> list[tuple[str, bool]]:
+    """What the configuration of a model may import, and whether it is made with arguments from the file."""
     if isinstance(node, dict):
-        return [path for value in node.values() for path in _class_paths(value)]
+        own = [(str(node["class_path"]), True)] if "." in str(node.get("class_path", "")) else []
+        rest = [value for key, value in node.items() if key != "class_path"]
+        return own + [path for value in rest for path in _import_paths(value)]
     if isinstance(node, list):
-        return [path for value in node for path in _class_paths(value)]
-    return [node] if isinstance(node, str) and "." in node else []
+        return [path for value in node for path in _import_paths(value)]
+    # functions, and classes without arguments, are given by their path alone
+    dotted = isinstance(node, str) and "." in node and all(part.isidentifier() for part in node.split("."))
+    return [(node, False)] if dotted else []
+
+
+def _check_trusted(name: str, is_class: bool, path: str | Path, trust: tuple[str, ...]) -> None:
+    if name.startswith(_inside(trust)):
+        return
+    if not name.startswith(_inside(TRUSTED)):
+        raise ValueError(
+            f"{path} was made with {name}, which is not imported because a file names it; "
+            f"if you trust it, add --trust {name.split('.')[0]}"
+        )
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except ImportError:  # as for gan_modules.cli.os.system: not below the package, only reachable through it
+        found = None
+    is_ours = f"{getattr(found, '__module__', '')}.".startswith(_inside(TRUSTED))
+    is_part = isinstance(found, type) and issubclass(found, (nn.Module, Optimizer))
+    if not is_ours or (is_class and not is_part):
+        raise ValueError(f"{path} names {name}, which is no network of this version; use the version that wrote it")
+
+
+def _inside(packages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{package}." for package in packages)

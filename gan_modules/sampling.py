@@ -87,6 +87,7 @@ def translate(
         FileNotFoundError: if there is no such folder.
         ValueError: if the model does not translate, there is no picture, one cannot be read, or a file is in the way.
     """
+    checks.whole(1, size=1 if size is None else size)
     module = checkpoints.load(checkpoint, trust)
     if hasattr(module, "grid_inputs"):
         raise ValueError(f"{type(module).__name__} makes pictures from noise: leave --input out")

@@ -8,13 +8,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from gan_modules.cli import main
+from gan_modules.cli import fail, main
 from gan_modules.sampling import interpolated, samples, translate
 
 
+class Parser(argparse.ArgumentParser):
+    """Answers wrong options with one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        fail(message, 2)
+
+
 def run(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, help="file that scripts/fit.py wrote")
     parser.add_argument("--out", default="grid.png", help="picture to write; a folder with --input")
     parser.add_argument("--n", type=int, default=64, help="number of samples")
@@ -40,9 +48,16 @@ def run(arguments: Sequence[str]) -> None:
         )
         print(f"{written} pictures are in {given.out}")
         return
+    out = Path(given.out)
+    if out.exists() and not given.overwrite:
+        raise ValueError(f"{out} is there already; choose another --out, or add --overwrite")
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ValueError(f"--out expected a .png, .jpg or .webp file, got {out}")
     make = interpolated if given.interpolate else samples
-    make(given.checkpoint, given.n, given.seed, trust).save(given.out)
-    print(f"samples are in {given.out}")
+    picture = make(given.checkpoint, given.n, given.seed, trust)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(out)
+    print(f"samples are in {out}")
 
 
 if __name__ == "__main__":

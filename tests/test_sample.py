@@ -1,5 +1,7 @@
 """Samples and translations from a checkpoint alone."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +117,68 @@ def test_a_checkpoint_imports_no_class_because_it_names_it(acgan: Path, tmp_path
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match="not written by scripts/fit.py"):
         samples(tmp_path / "other.ckpt")
+
+
+STRANGERS = {
+    "a file that names a class": "evil",
+    "a module reached through ours": {"class_path": "gan_modules.networks.mlp.math.sqrt"},
+    "a function reached through ours": {"class_path": "gan_modules.cli.import_module", "init_args": {"name": "evil"}},
+    "a function of ours that runs things": {
+        "class_path": "gan_modules.cli.fit",
+        "init_args": {"arguments": ["--list"]},
+    },
+}
+
+
+@pytest.mark.parametrize("place", ["generator", "norm"])
+@pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
+def test_a_checkpoint_runs_nothing(
+    stranger: object, place: str, acgan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from pathlib import Path\nPath('ran').touch()\nimport torch\nclass Net(torch.nn.Module):\n    pass\n"
+    (tmp_path / "evil.py").write_text(code)
+    (tmp_path / "evil").write_text("class_path: evil.Net\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    saved = torch.load(acgan, weights_only=True)
+    networks = saved["config"]["model"]["init_args"]
+    if place == "generator":
+        networks["generator"] = stranger
+    else:
+        networks["discriminator"]["init_args"]["norm"] = stranger
+    torch.save(saved, "stranger.ckpt")
+    with pytest.raises(ValueError, match=r"stranger\.ckpt"):
+        checkpoints.load("stranger.ckpt")
+    assert not Path("ran").exists()
+
+
+def test_text_with_a_dot_is_no_class(acgan: Path, tmp_path: Path) -> None:
+    saved = torch.load(acgan, weights_only=True)
+    saved["config"]["data"] = {"class_path": "my_project.Data", "init_args": {"root": "pictures.v2"}}
+    saved["config"]["model"]["init_args"]["class_weight"] = "1.0e-3"
+    torch.save(saved, tmp_path / "dots.ckpt")
+    assert checkpoints.load(tmp_path / "dots.ckpt").class_weight == pytest.approx(1e-3)
+
+
+def test_another_models_weights_are_refused(acgan: Path, tmp_path: Path) -> None:
+    saved = torch.load(acgan, weights_only=True)
+    del saved["state_dict"][next(iter(saved["state_dict"]))]
+    torch.save(saved, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="another model"):
+        checkpoints.load(tmp_path / "other.ckpt")
+
+
+def script(*arguments: object) -> subprocess.CompletedProcess[str]:
+    path = Path(__file__).parents[1] / "scripts" / "sample.py"
+    return subprocess.run([sys.executable, str(path), *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_the_script_writes_a_picture_and_replaces_none(acgan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "grid.png"
+    done = script("--checkpoint", acgan, "--out", out, "--n", 9)
+    assert done.returncode == 0 and str(out) in done.stdout, done.stderr
+    assert out.stat().st_size > 0
+    done = script("--checkpoint", acgan, "--out", out)
+    assert done.returncode == 1 and "--overwrite" in done.stderr and len(done.stderr.splitlines()) == 1
+    done = script("--checkpoint", acgan, "--n", "many")
+    assert done.returncode == 2 and "--n" in done.stderr and len(done.stderr.splitlines()) == 1
