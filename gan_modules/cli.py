@@ -31,11 +31,31 @@ from gan_modules.following import follow
 from gan_modules.strategies import AdversarialDDP
 
 _RUN = "GAN_MODULES_RUN"
-_TRIED = re.compile("Expected a <class 'NoneType'>|Does not validate against any")
+_TRIED = re.compile(r"^Expected a (<class 'NoneType'>|path but)|Errors:\s*$")
 _LOGGERS = {
     "wandb": "lightning.pytorch.loggers.WandbLogger",
     "tensorboard": "lightning.pytorch.loggers.TensorBoardLogger",
 }
+
+
+HELP = """Train a GAN.
+
+  python scripts/fit.py --model NAME [--data NAME] [options]
+
+  --list                   the models with their papers, and the data sets
+  --model NAME             a model of the list, or a class path such as my_project.MyGAN
+  --data NAME              data of the list, or a class path; the networks follow its size, channels and classes
+  --model.ARGUMENT         of the model, as --model.n_critic 5, or of a network, as --model.generator.width 32
+  --data.ARGUMENT          of the data, as --data.root FOLDER, --data.image_size 64 or --data.batch_size 32
+  --trainer.ARGUMENT       of Lightning's Trainer, as --trainer.max_epochs 10 or --trainer.devices 2
+  --trainer.logger wandb   log to Weights & Biases beside metrics.csv; or tensorboard, a class path, false
+  --samples.ARGUMENT       of the grid of samples, as --samples.every_n_batches 100
+  --checkpoint.ARGUMENT    of Lightning's ModelCheckpoint, as --checkpoint.monitor metric/swd
+  --ckpt_path FILE         go on from a checkpoint
+  --config FILE            YAML with any of these; that of a run repeats it
+  --print_config           print all settings as YAML
+  --model NAME --help      print all options of Trainer, samples and checkpoints
+"""
 
 
 def presets(package: str) -> dict[str, Path]:
@@ -58,7 +78,13 @@ class Parser(LightningArgumentParser):
     """Answers wrong options with one sentence."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        fail(_sentence(message), 2)
+        fail(_sentence(message) + self._nearest(message), 2)
+
+    def _nearest(self, message: str) -> str:
+        wrong = re.search(r"Option '([^']+)' is not accepted|unrecognized arguments: --([^ =]+)", message)
+        options = [option.lstrip("-") for action in self._actions for option in action.option_strings]
+        near = get_close_matches((wrong[1] or wrong[2]) if wrong else "", options, n=1, cutoff=0.8)
+        return f"; did you mean {near[0].rstrip('+')}?" if near else ""
 
 
 class ConfigInCheckpoint(SaveConfigCallback):
@@ -75,7 +101,7 @@ class GANCLI(LightningCLI):
     Args:
         name: the folder of the model's runs; empty: the model's class.
         args: the command line's arguments, after `expanded`.
-        chosen: names of options that the user gave for networks, which the data must not change.
+        chosen: options that the user gave for model and networks, which the data must not change.
     """
 
     def __init__(self, name: str, args: list[str], chosen: set[str]) -> None:
@@ -156,7 +182,7 @@ def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
     """Replace the names of presets and loggers by their files and classes.
 
     Returns:
-        The model's name, the arguments for LightningCLI, and the names of the networks' options that the user gave.
+        The model's name, the arguments for LightningCLI, and the options that the user gave for model and networks.
 
     Raises:
         ValueError: if a name is unknown; the sentence has the nearest ones.
@@ -166,7 +192,7 @@ def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
     while given:
         option, _, value = given.pop(0).partition("=")
         if option in ("--model", "--data", "--trainer.logger"):
-            value = value or (given.pop(0) if given else "")
+            value = value or (given.pop(0) if given and not given[0].startswith("--") else "")
             if option == "--model":
                 name = value.rsplit(".", 1)[-1].lower()
             path = _preset(option, value)
@@ -174,23 +200,24 @@ def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
             rest += [] if path else [f"{option}={_LOGGERS.get(value, value)}"]
         else:
             rest += [f"{option}={value}"] if value else [option]
-    chosen = {each.partition("=")[0].rsplit(".", 1)[-1] for each in rest if each.startswith("--model.")}
-    return name, configs + rest, chosen
+    chosen = {each.partition("=")[0].removeprefix("--model.") for each in rest if each.startswith("--model.")}
+    return name, configs + rest, {each.replace("init_args.", "") for each in chosen}
 
 
 def _preset(option: str, value: str) -> Path | None:
     package = {"--model": "gan_modules", "--data": "datamodules"}.get(option)
     if package is None:
+        if not value:
+            raise ValueError(f"{option} expected {', '.join(_LOGGERS)}, a class path or false, got nothing")
         return None
     known = presets(package)
     if value in known:
         return known[value]
     if "." not in value and not hasattr(import_module(package), value):
-        near = get_close_matches(value, known, n=3, cutoff=0.4) or sorted(known)
-        raise ValueError(
-            f"{option} expected a name or a class path, got {value!r}; did you mean {' or '.join(near)}? "
-            "--list prints them all"
-        )
+        near = get_close_matches(value, known, n=3, cutoff=0.4)
+        advice = f"did you mean {' or '.join(near)}? " if near else ""
+        given = repr(value) if value else "nothing"
+        raise ValueError(f"{option} expected a name or a class path, got {given}; {advice}--list prints them all")
     return None
 
 
@@ -199,15 +226,20 @@ def fit(arguments: Sequence[str]) -> None:
     if "--list" in arguments:
         print(listing())
         return
+    if list(arguments) in (["--help"], ["-h"]):
+        print(HELP)
+        return
     if not arguments:
         raise ValueError("expected --model NAME; --list prints the models and the data sets, --help the options")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for noise in ("LightningCLI's args parameter", ".*LeafSpec", ".*does not have many workers"):
+    for package in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(package).setLevel(logging.WARNING)
+    for noise in ("LightningCLI's args parameter", ".*LeafSpec", ".*does not have many workers", ".*is not empty"):
         warnings.filterwarnings("ignore", noise)
     try:
         cli = GANCLI(*expanded(arguments))
         if cli.config.ckpt_path not in (None, "last", "best", "hpc"):
-            checkpoints.contents(cli.config.ckpt_path)
+            saved = checkpoints.contents(cli.config.ckpt_path)
+            checkpoints.check_fits(saved, cli.model, cli.config.ckpt_path)
         try:
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
         except SystemExit:  # so Lightning ends after Ctrl-C, everything being saved
@@ -227,7 +259,7 @@ def main(run: Any, arguments: Sequence[str]) -> None:
     except (ValueError, OSError, ImportError, MisconfigurationException) as mistake:
         if os.environ.get("GAN_MODULES_TRACEBACK"):
             raise
-        fail(_sentence(str(mistake)), 1)
+        fail(_said(mistake), 1)
     except torch.OutOfMemoryError:
         fail("out of memory: lower --data.batch_size, raise --model.micro_batches, or lower --data.image_size", 1)
 
@@ -238,11 +270,17 @@ def fail(sentence: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def _said(mistake: Exception) -> str:
+    if isinstance(mistake, OSError) and mistake.strerror and mistake.filename:
+        return f"{mistake.filename} cannot be used ({mistake.strerror.lower()}); check the path and its permissions"
+    return _sentence(str(mistake))
+
+
 def _sentence(message: str) -> str:
     """The cause that jsonargparse's report of all the types it tried ends in, or the message as it is, on one line."""
-    causes = [line.strip().removeprefix("- ") for line in message.splitlines() if line.lstrip().startswith("- ")]
-    causes = [cause for cause in causes if not _TRIED.match(cause)]
-    key = re.match(r'Parser key "[^"]+"', message)
+    causes = [cause for cause in re.split(r"\n\s*- ", message)[1:] if not _TRIED.search(cause)]
     if causes:
-        message = f"{key.group(0)}: {causes[0]}" if key else causes[0]
+        key = re.match(r'Parser key "[^"]+":\s', message)
+        message = (key[0] if key else "") + causes[0].split("Given value type:")[0]
+    message = re.sub(r"Expected an? <class '(\w+)'>", r"expected \1", message).replace("Parser key", "option")
     return " ".join(message.split())

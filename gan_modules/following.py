@@ -10,16 +10,17 @@ from lightning.pytorch import LightningDataModule
 def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> None:
     """Give the networks of this library, and the module, the sizes of the data.
 
-    An argument that is zero means "without" and stays: an unconditional network does not become a conditional one.
+    An argument that is zero means "without" and stays: an unconditional network does not become a conditional one. So
+    do the arguments in `chosen`, such as "latent_dim" and "generator.channels".
 
     Raises:
         ValueError: if the model needs something that the data do not have.
     """
     facts = _facts(data)
-    for node in _nodes(model):
+    for place, node in _nodes(model):
         arguments = node.init_args
-        for name in facts.keys() & vars(arguments).keys() - chosen:
-            if not arguments[name]:
+        for name in sorted(facts.keys() & vars(arguments).keys()):
+            if not arguments[name] or place + name in chosen:
                 continue
             if not facts[name]:
                 raise ValueError(
@@ -55,10 +56,10 @@ def _facts(data: LightningDataModule) -> dict[str, Any]:
     return facts if any(facts.values()) else {}
 
 
-def _nodes(node: Any) -> Iterator[Namespace]:
-    """The module and its networks, as far as they are this library's."""
+def _nodes(node: Any, place: str = "") -> Iterator[tuple[str, Namespace]]:
+    """The module and its networks, as far as they are this library's, each with its place: "", "generator."."""
     if isinstance(node, Namespace) and "class_path" in node:
         if node.class_path.startswith("gan_modules.") and node.get("init_args"):
-            yield node
-        for value in vars(node.get("init_args") or Namespace()).values():
-            yield from _nodes(value)
+            yield place, node
+        for name, value in vars(node.get("init_args") or Namespace()).items():
+            yield from _nodes(value, f"{place}{name}.")

@@ -110,6 +110,31 @@ def test_the_game_is_an_option(run: Run) -> None:
     assert load(folder / "checkpoints" / "last.ckpt").generator_objective is minimax_generator
 
 
+def test_a_network_keeps_what_the_user_gave_and_the_others_follow(run: Run) -> None:
+    folder = run("--model", "dcgan", "--data.channels=1", "--model.generator.channels=1")
+    assert weights(folder)["discriminator.trunk.layers.0.weight"].shape[1] == 1
+
+
+def test_without_a_logger_everything_is_in_the_same_places(run: Run) -> None:
+    folder = run("--model", "gan", "--trainer.logger", "false")
+    for file in ("config.yaml", "checkpoints/last.ckpt", "samples/last.png"):
+        assert (folder / file).exists()
+
+
+def test_a_run_goes_on_from_its_checkpoint_and_from_no_other(run: Run) -> None:
+    first = run("--model", "gan") / "checkpoints" / "last.ckpt"
+    assert run("--model", "gan", "--ckpt_path", str(first)).exists()
+    with pytest.raises(ValueError, match="another model"):
+        run("--model", "dcgan", "--ckpt_path", str(first))
+
+
+def test_help_is_short_and_names_the_ways_on(capsys: pytest.CaptureFixture[str]) -> None:
+    fit(["--help"])
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) < 30
+    assert all(f"  {option}" in printed for option in ("--list", "--model", "--data", "--config", "--ckpt_path"))
+
+
 def test_data_of_another_kind_replaces_the_presets(run: Run, tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -174,6 +199,15 @@ MISTAKES = [
     ("--data ring", "model", 2),
     ("--model dcgan --trainer.foo 3", "--trainer.foo", 2),
     ("--model dcgan --model.foo 3", "foo", 2),
+    ("--model dcgan --trainer.max_epchs 3", "did you mean trainer.max_epochs?", 2),
+    ("--model dcgan --data.bach_size 3", "did you mean batch_size?", 2),
+    ("--model dcgan --model.generator.wdth 3", "did you mean width?", 2),
+    ("--model dcgan --model.generator.width x", "expected int", 2),
+    ("--model nothing.Here", "No module named 'nothing'", 2),
+    ("--model torch.nn.Linear", "LightningModule", 2),
+    ("--model --data emoji", "got nothing", 1),
+    ("--model dcgan --trainer.logger nowhere", "nowhere", 2),
+    ("--model dcgan --trainer.default_root_dir text.ckpt", "text.ckpt", 1),
     ("--model dcgan --trainer.max_steps abc", "max_steps", 2),
     ("--model dcgan --data.image_size 17", "17", 1),
     ("--model dcgan --data.batch_size 0", "batch_size", 1),
@@ -220,5 +254,5 @@ def test_a_mistake_gets_one_sentence(
 
 def test_an_installed_copy_finds_its_presets() -> None:
     name, arguments, chosen = expanded(["--model", "dcgan", "--data=mnist", "--model.generator.channels=1"])
-    assert name == "dcgan" and chosen == {"channels"}
+    assert name == "dcgan" and chosen == {"generator.channels"}
     assert [Path(path).exists() for path in arguments[1:4:2]] == [True, True]

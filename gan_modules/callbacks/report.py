@@ -5,7 +5,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
 _NOTHING, _COUNT = "_identity", "_samples"
-_HIGHER = ("psnr", "inception_score")
+_BETTER = {"psnr": "higher", "inception_score": "higher", "swd": "lower", "fid": "lower", "kid": "lower"}
 
 
 class Report(Callback):
@@ -42,7 +42,7 @@ def table(values: dict[str, float]) -> str:
 
     >>> print(table({"psnr/x_to_y": 12.5, "psnr_identity/x_to_y": 8.0, "psnr_samples/x_to_y": 379}))
     metric                value  doing nothing  better  samples
-    psnr/x_to_y           12.50           8.00  higher      379
+    psnr/x_to_y           12.5              8  higher      379
     """
     lines = [f"{'metric':16s} {'value':>10s}  doing nothing  better  samples"]
     for key, value in sorted(values.items()):
@@ -50,8 +50,8 @@ def table(values: dict[str, float]) -> str:
         if name.endswith((_NOTHING, _COUNT)):
             continue
         nothing, count = (values.get(f"{name}{suffix}{slash}{direction}") for suffix in (_NOTHING, _COUNT))
-        better = "higher" if name in _HIGHER else "lower"
-        lines += [f"{key:16s} {value:10.2f} {_shown(nothing, '.2f'):>14s}  {better:6s} {_shown(count, '.0f'):>8s}"]
+        numbers = f"{_shown(value, '.4g'):>10s} {_shown(nothing, '.4g'):>14s}"
+        lines += [f"{key:16s} {numbers}  {_BETTER.get(name, ''):6s} {_shown(count, '.0f'):>8s}".rstrip()]
     return "\n".join(lines)
 
 
