@@ -1,18 +1,14 @@
-"""What all tests share: this folder on the path, quiet logs, one thread, and randomness that no test leaves behind."""
+"""What all tests share: quiet logs, one thread, and randomness that no test leaves behind."""
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import lightning.pytorch  # noqa: F401  (sets the level of its logs when it is imported)
 import pytest
 import torch
 
 from gan_modules import randomness
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `variants`, which is no test
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 torch.set_num_threads(1)  # the networks are tiny: threads would only wait for each other
