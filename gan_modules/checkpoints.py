@@ -29,7 +29,15 @@ def load(path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is no checkpoint of `scripts/fit.py`, or names a class of another package.
     """
-    checkpoint = read(path)
+    return rebuilt(read(path), path, trust)
+
+
+def rebuilt(checkpoint: dict[str, Any], path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
+    """`load` for a checkpoint that `read` has read already; `path` is what errors call it.
+
+    Raises:
+        ValueError: if it names a class of another package, or cannot be rebuilt.
+    """
     model = checkpoint["config"]["model"]
     for name, is_class in _import_paths(model):
         _check_trusted(name, is_class, path, trust)

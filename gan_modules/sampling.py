@@ -88,13 +88,13 @@ def translate(
         ValueError: if the model does not translate, there is no picture, one cannot be read, or a file is in the way.
     """
     checks.whole(1, size=1 if size is None else size)
-    module = checkpoints.load(checkpoint, trust)
+    saved = checkpoints.read(checkpoint)
+    module = checkpoints.rebuilt(saved, checkpoint, trust)
     if hasattr(module, "grid_inputs"):
         raise ValueError(f"{type(module).__name__} makes pictures from noise: leave --input out")
     if inverse and not hasattr(module, "inverse"):
         raise ValueError(f"{type(module).__name__} translates in one direction: leave --inverse out")
-    config = checkpoints.read(checkpoint)["config"]
-    trained_at = (config["data"] or {}).get("init_args", {}).get("image_size")
+    trained_at = (saved["config"]["data"] or {}).get("init_args", {}).get("image_size")
     translator = cast(Translator, module.inverse if inverse else module)
     network = module.serving(module.generators[-1 if inverse else 0])
     multiple = getattr(network, "image_size", _MULTIPLE)
