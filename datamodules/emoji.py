@@ -11,7 +11,7 @@ Noto Emoji: Google LLC and contributors, Apache-2.0. Twemoji: Twitter, Inc. and 
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -22,9 +22,12 @@ from torch.nn import functional
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, held_out_every
 from datamodules.pixels import in_channels, to_bytes
+from gan_modules import checks
 
 SIZE = 64
 Style = Literal["noto", "twemoji"]
+Domains = Literal["lines2colour", "noto2twemoji"]
+Task = Literal["grey2colour", "lines2colour", "small2large"]
 
 
 @cache
@@ -123,11 +126,10 @@ class _Emoji(PictureDataModule):
     """What the three below share: the sizes, and the split."""
 
     def __init__(
-        self, batch_size: int, image_size: int, channels: int, flip: bool, num_workers: int, seed: int | None
+        self, batch_size: int, image_size: int, channels: int, flip: bool, num_workers: int | None, seed: int | None
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
-        if image_size < 8 or SIZE % image_size:
-            raise ValueError(f"image_size of the emoji is 8, 16, 32 or 64, not {image_size}.")
+        checks.choice((8, 16, 32, 64), image_size=image_size)
 
     def coloured(self, style: Style) -> Tensor:
         """All pictures in the size and channels asked for: uint8 (3786, channels, image_size, image_size)."""
@@ -157,10 +159,12 @@ class Emoji(_Emoji):
         image_size: int = 64,
         channels: int = 3,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        checks.choice(get_args(Style), style=style)
+        checks.switch(labels=labels)
         self.style, self.labels = style, labels
 
     @property
@@ -196,15 +200,16 @@ class EmojiUnpaired(_Emoji):
 
     def __init__(
         self,
-        domains: Literal["lines2colour", "noto2twemoji"] = "lines2colour",
+        domains: Domains = "lines2colour",
         batch_size: int = 4,
         image_size: int = 64,
         channels: int = 3,
         flip: bool = True,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        checks.choice(get_args(Domains), domains=domains)
         self.domains = domains
 
     def setup(self, stage: str) -> None:
@@ -239,16 +244,18 @@ class EmojiPairs(_Emoji):
 
     def __init__(
         self,
-        task: Literal["grey2colour", "lines2colour", "small2large"] = "grey2colour",
+        task: Task = "grey2colour",
         style: Style = "noto",
         batch_size: int = 4,
         image_size: int = 64,
         channels: int = 3,
         flip: bool = True,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        checks.choice(get_args(Task), task=task)
+        checks.choice(get_args(Style), style=style)
         self.task, self.style = task, style
 
     @property

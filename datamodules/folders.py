@@ -8,7 +8,7 @@ is decoded once and kept in memory; a larger one is read by worker processes as 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,8 +17,10 @@ from datamodules.files import Reader, Row, Unreadable, every_nth, listed, matche
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, Indexed
 from datamodules.pictures import check_colour
+from gan_modules import checks
 
 GIGABYTE = 2**30
+Direction = Literal["left2right", "right2left"]
 
 
 class _Folders(PictureDataModule):
@@ -40,10 +42,10 @@ class _Folders(PictureDataModule):
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         self.load_size = image_size if load_size is None else load_size
-        if self.load_size < image_size:
-            raise ValueError(f"load_size is at least image_size ({image_size}), not {load_size}.")
-        if held_out_every < 2:
-            raise ValueError(f"held_out_every is at least 2, so that something is left, not {held_out_every}.")
+        checks.whole(image_size, load_size=self.load_size)
+        checks.whole(2, held_out_every=held_out_every)
+        checks.whole(0, cache=cache)
+        checks.choice(get_args(Unreadable), unreadable=unreadable)
         check_colour(background)
         self.every, self.background, self.unreadable, self.cache = held_out_every, background, unreadable, cache
 
@@ -119,6 +121,7 @@ class ImageFolder(_Folders):
             num_workers,
             seed,
         )
+        checks.switch(labels=labels)
         self.root, self.labels = Path(root), labels
 
     @property
@@ -206,6 +209,7 @@ class UnpairedFolders(_Folders):
             num_workers,
             seed,
         )
+        checks.switch(truth=truth)
         self.root, self.truth = Path(root), truth
 
     def setup(self, stage: str) -> None:
@@ -259,7 +263,7 @@ class SideBySide(_Folders):
     def __init__(
         self,
         root: str | Path,
-        direction: Literal["left2right", "right2left"] = "left2right",
+        direction: Direction = "left2right",
         source_channels: int = 3,
         batch_size: int = 1,
         image_size: int = 256,
@@ -286,7 +290,9 @@ class SideBySide(_Folders):
             num_workers,
             seed,
         )
-        self.root, self.direction, self.source_channels = Path(root), direction, _checked(source_channels)
+        checks.choice(get_args(Direction), direction=direction)
+        checks.choice((1, 3), source_channels=source_channels)
+        self.root, self.direction, self.source_channels = Path(root), direction, source_channels
 
     def setup(self, stage: str) -> None:
         if self.ready:
@@ -361,7 +367,8 @@ class PairedFolders(_Folders):
             if held_out_source is None or held_out_target is None
             else (Path(held_out_source), Path(held_out_target))
         )
-        self.source_channels = _checked(source_channels)
+        checks.choice((1, 3), source_channels=source_channels)
+        self.source_channels = source_channels
 
     def setup(self, stage: str) -> None:
         if self.ready:
@@ -390,9 +397,3 @@ class PairedFolders(_Folders):
         readers = self.reader(training, self.source_channels), self.reader(training, self.channels)
         columns, _ = self.read(rows, *readers)
         return Batches(*columns, vary=training and self.vary, seed=self.seed)
-
-
-def _checked(source_channels: int) -> int:
-    if source_channels not in (1, 3):
-        raise ValueError(f"source_channels is 1 (grey) or 3 (colour), not {source_channels}.")
-    return source_channels

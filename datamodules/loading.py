@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.order import Batches, GlobalBatches, OneEpoch, Raw
 from datamodules.pixels import jittered, scaled
+from gan_modules import checks
 
 
 class BatchedDataModule(LightningDataModule):
@@ -24,10 +25,9 @@ class BatchedDataModule(LightningDataModule):
 
     def __init__(self, batch_size: int, num_workers: int | None, seed: int | None) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"batch_size is a positive number, not {batch_size}.")
-        if num_workers is not None and num_workers < 0:
-            raise ValueError(f"num_workers is 0 or more, not {num_workers}.")
+        checks.whole(1, batch_size=batch_size)
+        checks.whole(0, num_workers=0 if num_workers is None else num_workers)
+        checks.seed(seed=0 if seed is None else seed)
         self.batch_size, self.num_workers, self.given_seed = batch_size, num_workers, seed
 
     @property
@@ -90,10 +90,9 @@ class PictureDataModule(BatchedDataModule):
         self, batch_size: int, image_size: int, channels: int, flip: bool, num_workers: int | None, seed: int | None
     ) -> None:
         super().__init__(batch_size, num_workers, seed)
-        if image_size < 1:
-            raise ValueError(f"image_size is a positive number of pixels, not {image_size}.")
-        if channels not in (1, 3):
-            raise ValueError(f"channels is 1 (grey) or 3 (colour), not {channels}.")
+        checks.whole(1, image_size=image_size)
+        checks.choice((1, 3), channels=channels)
+        checks.switch(flip=flip)
         self.image_size, self.channels, self.flip = image_size, channels, flip
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datamodules.loading import BatchedDataModule
 from datamodules.order import Batches, Raw
+from gan_modules import checks
 from gan_modules.randomness import mix
 
 
@@ -21,10 +22,8 @@ class _Mixture(BatchedDataModule):
         self, modes: Tensor, sigma: float, points: int, held_out_points: int, batch_size: int, seed: int | None
     ) -> None:
         super().__init__(batch_size, 0, seed)
-        if not sigma > 0:
-            raise ValueError(f"sigma is a positive number, not {sigma}.")
-        if points < 1 or held_out_points < 1:
-            raise ValueError(f"At least one point is needed of each kind, not {points} and {held_out_points}.")
+        checks.positive(sigma=sigma)
+        checks.whole(1, points=points, held_out_points=held_out_points)
         self._modes, self.sigma = modes, sigma
         self.points, self.held_out_points = points, held_out_points
 
@@ -78,8 +77,8 @@ class Ring(_Mixture):
         batch_size: int = 100,
         seed: int | None = None,
     ) -> None:
-        if modes < 1 or not radius > 0:
-            raise ValueError(f"A ring has at least one mode and a positive radius, not {modes} and {radius}.")
+        checks.whole(1, modes=modes)
+        checks.positive(radius=radius)
         angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
         centres = radius * torch.stack([angles.cos(), angles.sin()], dim=1)
         super().__init__(centres.float(), sigma, points, held_out_points, batch_size, seed)
@@ -108,7 +107,7 @@ class Grid(_Mixture):
         batch_size: int = 100,
         seed: int | None = None,
     ) -> None:
-        if side < 1 or not spacing > 0:
-            raise ValueError(f"A grid has at least one mode a side and a positive spacing, not {side} and {spacing}.")
+        checks.whole(1, side=side)
+        checks.positive(spacing=spacing)
         along = spacing * (torch.arange(side, dtype=torch.float32) - (side - 1) / 2)
         super().__init__(torch.cartesian_prod(along, along), sigma, points, held_out_points, batch_size, seed)

@@ -79,7 +79,7 @@ def check_colour(colour: str) -> None:
     """Raise a ValueError unless Pillow knows the colour."""
     try:
         ImageColor.getrgb(colour)
-    except ValueError as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"background is a colour such as white or #ff8000, not {colour!r}.") from error
 
 

@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import functional as resizing
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, held_out_every
 from datamodules.pixels import in_channels
+from gan_modules import checks
 
 Part = tuple[Tensor, Tensor | None]
 """uint8 pictures (n, c, h, w), and their classes, int64 (n,), where known."""
@@ -63,11 +64,12 @@ class _Torchvision(_InMemory):
         image_size: int,
         channels: int,
         flip: bool,
-        num_workers: int,
+        num_workers: int | None,
         seed: int | None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         self._make, self._names = make, names
+        checks.switch(download=download, labels=labels)
         self.root, self.download, self.labels = Path(root), download, labels
 
     @property
@@ -127,7 +129,7 @@ class MNIST(_Torchvision):
         image_size: int = 32,
         channels: int = 1,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         make, names = datasets.MNIST, datasets.MNIST.classes
@@ -146,7 +148,7 @@ class FashionMNIST(_Torchvision):
         image_size: int = 32,
         channels: int = 1,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         make, names = datasets.FashionMNIST, datasets.FashionMNIST.classes
@@ -165,7 +167,7 @@ class KMNIST(_Torchvision):
         image_size: int = 32,
         channels: int = 1,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         make, names = datasets.KMNIST, datasets.KMNIST.classes
@@ -187,7 +189,7 @@ class CIFAR10(_Torchvision):
         image_size: int = 32,
         channels: int = 3,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(
@@ -228,7 +230,7 @@ class CIFAR100(_Torchvision):
         image_size: int = 32,
         channels: int = 3,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(
@@ -270,10 +272,11 @@ class Arrays(_InMemory):
         image_size: int = 32,
         channels: int = 3,
         flip: bool = False,
-        num_workers: int = 0,
+        num_workers: int | None = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        checks.switch(labels=labels)
         self.path, self.labels = Path(path), labels
 
     @property
@@ -326,5 +329,8 @@ class Arrays(_InMemory):
     def _array(self, key: str) -> NDArray[Any]:
         if key not in self._keys():
             raise ValueError(f"{self.path} has no array {key}: it has {', '.join(self._keys())}.")
-        with np.load(self.path, allow_pickle=False) as arrays:
-            return arrays[key]
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                return arrays[key]
+        except Exception as error:  # zip archives, compression and numpy's format each have errors of their own
+            raise ValueError(f"{key} of {self.path} is damaged or no array of numbers ({error}).") from error

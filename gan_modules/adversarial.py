@@ -58,8 +58,8 @@ class AdversarialModule(LightningModule):
         self.average_decay = mechanics.get("average_decay")
         self.clip_norm = mechanics.get("clip_norm")
         self.micro_batches = mechanics.get("micro_batches", 1)
-        if self.average_decay is not None and not 0 <= self.average_decay < 1:
-            raise ValueError(f"average_decay must be in [0, 1), got {self.average_decay}; None keeps no average")
+        if self.average_decay is not None:
+            checks.fraction(average_decay=self.average_decay)
         if self.clip_norm is not None:
             checks.positive(clip_norm=self.clip_norm)
         checks.whole(1, micro_batches=self.micro_batches)

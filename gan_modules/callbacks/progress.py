@@ -7,6 +7,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from torch import Tensor
 
+from gan_modules import checks
+
 
 class ProgressBar(TQDMProgressBar):
     """Lightning's bar with the images a second beside what the module logs for it (`prog_bar=True`: the losses).
@@ -20,6 +22,8 @@ class ProgressBar(TQDMProgressBar):
     """
 
     def __init__(self, refresh_rate: int = 10, leave: bool = False) -> None:
+        checks.whole(0, refresh_rate=refresh_rate)
+        checks.switch(leave=leave)
         super().__init__(refresh_rate=refresh_rate, leave=leave)
         self._images = 0
         self._since = time.perf_counter()

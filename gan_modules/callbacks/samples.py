@@ -15,10 +15,9 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from PIL import Image
 from torch import Tensor
 
-from gan_modules import randomness
+from gan_modules import checks, randomness
 from gan_modules.callbacks import drawing
 from gan_modules.callbacks.views import View, views_of
-from gan_modules.checks import whole
 
 _POINTS = 1024
 
@@ -57,9 +56,9 @@ class SampleGrid(Callback):
         scale: int | None = None,
         seed: int = 0,
     ) -> None:
-        whole(1, every_n_batches=every_n_batches, rows=rows, columns=columns)
-        if scale is not None:
-            whole(1, scale=scale)
+        checks.whole(1, every_n_batches=every_n_batches, rows=rows, columns=columns)
+        checks.whole(1, scale=1 if scale is None else scale)
+        checks.seed(seed=seed)
         self.every_n_batches, self.rows, self.columns = every_n_batches, rows, columns
         self.dirpath, self.scale, self.seed = dirpath, scale, seed
         self._painter: Painter | None = None

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from gan_modules import checks
 from gan_modules.metrics.pixels import to_bytes
 from gan_modules.randomness import mix
 
@@ -54,6 +55,8 @@ class SlicedWasserstein(Metric):
 
     def __init__(self, seed: int = 0, reset_real: bool = True) -> None:
         super().__init__()
+        checks.seed(seed=seed)
+        checks.switch(reset_real=reset_real)
         self.seed, self.reset_real = seed, reset_real
         for state in ("real_images", "fake_images", "real_numbers", "fake_numbers"):
             self.add_state(state, [], dist_reduce_fx="cat")

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_modules import checks
+
 
 def base_and_doublings(image_size: int) -> tuple[int, int]:
     """Write `image_size` as base * 2**doublings, with a base of 4 to 7 pixels and at least one doubling.
@@ -14,6 +16,7 @@ def base_and_doublings(image_size: int) -> tuple[int, int]:
     >>> base_and_doublings(64), base_and_doublings(28)
     ((4, 4), (7, 2))
     """
+    checks.whole(8, image_size=image_size)
     base, doublings = image_size, 0
     while base >= 8 and base % 2 == 0:
         base, doublings = base // 2, doublings + 1
@@ -34,6 +37,7 @@ def power_of_two(image_size: int, smallest: int) -> int:
     >>> power_of_two(64, smallest=16)
     6
     """
+    checks.whole(1, image_size=image_size)
     if image_size < smallest or image_size & (image_size - 1):
         raise ValueError(
             f"image_size must be a power of two, at least {smallest}, got {image_size}: resize or crop the images."
@@ -56,12 +60,26 @@ def check_images(images: Tensor, channels: int, image_size: int | None = None) -
         )
 
 
-def join_labels(z: Tensor, labels: Tensor | None, num_classes: int) -> Tensor:
-    """Append the one-hot labels (n,) to the latents (n, d); with no classes there must be no labels.
+def check_features(features: Tensor, count: int, name: str = "latent_dim") -> None:
+    """Refuse a batch that is not (n, count), where `count` is the network's argument `name`.
 
     Raises:
-        ValueError: if labels are missing, or given to a network that has no classes.
+        ValueError: if it is not.
     """
+    if features.dim() != 2 or features.shape[1] != count:
+        raise ValueError(
+            f"Expected (n, {count}), because the network has {name}={count}, got the shape {tuple(features.shape)}: "
+            "make the sizes of the networks and the module agree."
+        )
+
+
+def join_labels(z: Tensor, labels: Tensor | None, latent_dim: int, num_classes: int) -> Tensor:
+    """Append the one-hot labels (n,) to the latents (n, latent_dim); with no classes there must be no labels.
+
+    Raises:
+        ValueError: if labels are missing, or given to a network that has no classes, or the latents have another size.
+    """
+    check_features(z, latent_dim)
     if (labels is None) != (num_classes == 0):
         given = "no labels" if labels is None else "labels"
         raise ValueError(f"The network has num_classes={num_classes} but was given {given}: make the two agree.")

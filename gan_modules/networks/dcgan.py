@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from gan_modules.networks.checks import base_and_doublings, check_images, join_labels
+from gan_modules import checks
+from gan_modules.networks.checks import base_and_doublings, check_features, check_images, join_labels
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import InstanceNorm, Norm, normalised
 
@@ -29,13 +30,15 @@ class DCGANGenerator(nn.Module):
         num_classes: labels are joined to the latent as one-hot vectors (Mirza and Osindero, 2014); 0 for no labels.
 
     Raises:
-        ValueError: for another image_size; from `forward`, if labels and `num_classes` do not agree.
+        ValueError: for another image_size; from `forward`, if latents or labels do not fit.
     """
 
     def __init__(
         self, latent_dim: int = 100, image_size: int = 64, channels: int = 3, width: int = 64, num_classes: int = 0
     ) -> None:
         super().__init__()
+        checks.whole(1, latent_dim=latent_dim, channels=channels, width=width)
+        checks.whole(0, num_classes=num_classes)
         base, doublings = base_and_doublings(image_size)
         widths = _widths(width, doublings)[::-1]
         self.latent_dim, self.num_classes = latent_dim, num_classes
@@ -48,7 +51,7 @@ class DCGANGenerator(nn.Module):
         init_normal(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.layers(join_labels(z, labels, self.num_classes))
+        return self.layers(join_labels(z, labels, self.latent_dim, self.num_classes))
 
 
 class _Halvings(nn.Module):
@@ -56,6 +59,7 @@ class _Halvings(nn.Module):
 
     def __init__(self, image_size: int, channels: int, width: int, norm: Norm | None) -> None:
         super().__init__()
+        checks.whole(1, channels=channels, width=width)
         self.base, doublings = base_and_doublings(image_size)
         widths = [channels, *_widths(width, doublings)]
         self.image_size, self.channels, self.out_channels = image_size, channels, widths[-1]
@@ -94,6 +98,7 @@ class DCGANDiscriminator(nn.Module):
         num_classes: int = 0,
     ) -> None:
         super().__init__()
+        checks.whole(0, num_classes=num_classes)
         self.trunk = _Halvings(image_size, channels, width, norm)
         self.score = nn.Conv2d(self.trunk.out_channels, 1, self.trunk.base, bias=norm is None)
         self.classify = nn.Conv2d(self.trunk.out_channels, num_classes, self.trunk.base) if num_classes else None
@@ -130,6 +135,7 @@ class DCGANTrunk(nn.Module):
         features: int = 1024,
     ) -> None:
         super().__init__()
+        checks.whole(1, features=features)
         self.features = features
         self.trunk = _Halvings(image_size, channels, width, norm)
         after = normalised(norm, features)
@@ -150,10 +156,13 @@ class ScoreHead(nn.Module):
 
     def __init__(self, features: int = 1024) -> None:
         super().__init__()
+        checks.whole(1, features=features)
+        self.features = features
         self.linear = nn.Linear(features, 1)
         init_normal(self)
 
     def forward(self, features: Tensor) -> Tensor:
+        check_features(features, self.features, "features")
         return self.linear(features).squeeze(1)
 
 
@@ -171,6 +180,9 @@ class RecognitionHead(nn.Module):
 
     def __init__(self, features: int = 1024, hidden: int = 128, categories: int = 10, continuous: int = 2) -> None:
         super().__init__()
+        checks.whole(1, features=features, hidden=hidden, categories=categories)
+        checks.whole(0, continuous=continuous)
+        self.features = features
         self.hidden = nn.Sequential(
             nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.1, inplace=True)
         )
@@ -179,5 +191,6 @@ class RecognitionHead(nn.Module):
         init_normal(self)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        check_features(features, self.features, "features")
         hidden = self.hidden(features)
         return self.category(hidden), self.mean(hidden)

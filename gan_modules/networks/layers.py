@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_modules import checks
 from gan_modules.networks.resampling import conv_downsample, upsample_conv
 from gan_modules.randomness import uniform
 
@@ -22,6 +23,7 @@ def _exact(x: Tensor) -> torch.dtype:
 
 def normalised(norm: Norm | None, channels: int) -> list[nn.Module]:
     """The layers of `norm`: one, or none."""
+    checks.function(norm=norm or nn.Identity)
     return [] if norm is None else [norm(channels)]
 
 
@@ -37,6 +39,8 @@ class InstanceNorm(nn.GroupNorm):
     """
 
     def __init__(self, channels: int, affine: bool = False) -> None:
+        checks.whole(1, channels=channels)
+        checks.switch(affine=affine)
         super().__init__(channels, channels, affine=affine)
 
 
@@ -47,6 +51,7 @@ class LayerNorm(nn.GroupNorm):
     """
 
     def __init__(self, channels: int) -> None:
+        checks.whole(1, channels=channels)
         super().__init__(1, channels)
 
 
@@ -73,6 +78,7 @@ class MinibatchStd(nn.Module):
 
     def __init__(self, group: int = 4) -> None:
         super().__init__()
+        checks.whole(1, group=group)
         self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,6 +98,8 @@ class EqualizedLinear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, gain: float = math.sqrt(2)) -> None:
         super().__init__()
+        checks.whole(1, in_features=in_features, out_features=out_features)
+        checks.positive(gain=gain)
         self.weight = nn.Parameter(torch.randn(out_features, in_features))
         self.bias = nn.Parameter(torch.zeros(out_features))
         self.scale = gain / math.sqrt(in_features)
@@ -105,6 +113,8 @@ class EqualizedConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, gain: float = math.sqrt(2)) -> None:
         super().__init__()
+        checks.whole(1, in_channels=in_channels, out_channels=out_channels, kernel=kernel)
+        checks.positive(gain=gain)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.scale = gain / math.sqrt(in_channels * kernel**2)
@@ -132,6 +142,7 @@ class Maxout(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, pieces: int = 5) -> None:
         super().__init__()
+        checks.whole(1, in_features=in_features, out_features=out_features, pieces=pieces)
         self.pieces = pieces
         self.linear = nn.Linear(in_features, out_features * pieces)
 
@@ -154,8 +165,8 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float = 0.5, in_eval: bool = False) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"The probability of dropout must be in [0, 1), got {p}.")
+        checks.fraction(p=p)
+        checks.switch(in_eval=in_eval)
         self.p, self.in_eval = p, in_eval
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from gan_modules import checks
+from gan_modules.networks.checks import check_features
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import Maxout, Norm, normalised
 
@@ -33,6 +35,9 @@ class MLPGenerator(nn.Module):
         activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        checks.whole(1, latent_dim=latent_dim)
+        checks.sizes(shape=shape, hidden=hidden)
+        checks.function(activation=activation or nn.Identity)
         self.latent_dim, self.shape = latent_dim, tuple(shape)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((latent_dim, *hidden)):
@@ -42,6 +47,7 @@ class MLPGenerator(nn.Module):
         init_normal(self)
 
     def forward(self, z: Tensor) -> Tensor:
+        check_features(z, self.latent_dim)
         return self.layers(z)
 
 
@@ -61,6 +67,8 @@ class MLPDiscriminator(nn.Module):
         self, shape: tuple[int, ...] = (2,), hidden: tuple[int, ...] = (200, 200, 200), maxout_pieces: int = 5
     ) -> None:
         super().__init__()
+        checks.sizes(shape=shape, hidden=hidden)
+        checks.whole(0, maxout_pieces=maxout_pieces)
         self.shape = tuple(shape)
         widths = (math.prod(shape), *hidden)
         layers: list[nn.Module] = []

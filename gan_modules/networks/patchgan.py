@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from gan_modules import checks
 from gan_modules.networks.checks import check_images
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import Norm, normalised
@@ -36,6 +37,8 @@ class PatchDiscriminator(nn.Module):
         norm: Norm | None = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
+        checks.whole(1, channels=channels, width=width)
+        checks.whole(0, condition_channels=condition_channels, layers=layers)
         self.channels, self.condition_channels = channels, condition_channels
         self.smallest = 3 * 2**layers if layers else 1
         inputs = channels + condition_channels

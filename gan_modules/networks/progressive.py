@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_modules.networks.checks import check_images, power_of_two
+from gan_modules import checks
+from gan_modules.networks.checks import check_features, check_images, power_of_two
 from gan_modules.networks.layers import (
     EqualizedConv2d,
     EqualizedDownConv2d,
@@ -28,7 +29,10 @@ def _activation() -> nn.Module:
 
 def _widths(image_size: int, width: int, base_width: int) -> list[int]:
     """Feature maps at 2, 4, 8, ... and `image_size` pixels."""
-    return [min(base_width // 2**level, width) for level in range(power_of_two(image_size, smallest=4))]
+    levels = power_of_two(image_size, smallest=4)
+    checks.whole(1, width=width)
+    checks.whole(image_size // 2, base_width=base_width)
+    return [min(base_width // 2**level, width) for level in range(levels)]
 
 
 def _checked(stage: int | None, stages: int) -> int:
@@ -73,6 +77,7 @@ class ProgressiveGenerator(nn.Module):
         base_width: int = 8192,
     ) -> None:
         super().__init__()
+        checks.whole(1, latent_dim=latent_dim, channels=channels)
         widths = _widths(image_size, width, base_width)[1:]
         self.latent_dim, self.stages = latent_dim, len(widths)
         # The gain of the first layer is the authors', from their original implementation.
@@ -86,6 +91,7 @@ class ProgressiveGenerator(nn.Module):
 
     def forward(self, z: Tensor, stage: int | None = None, fade: float | Tensor = 1.0) -> Tensor:
         """Generate at `stage` (None: the last one), of which `fade` shows; a `fade` of 1.0 costs nothing."""
+        check_features(z, self.latent_dim)
         stage = _checked(stage, self.stages)
         old = self.unflatten(self.input(self.normalise(z)))
         for block in self.blocks[:stage]:
@@ -122,6 +128,7 @@ class ProgressiveDiscriminator(nn.Module):
         group: int = 4,
     ) -> None:
         super().__init__()
+        checks.whole(1, channels=channels)
         inner, *widths = _widths(image_size, width, base_width)
         self.channels, self.stages = channels, len(widths)
         self.from_images = nn.ModuleList(

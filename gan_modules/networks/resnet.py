@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from gan_modules import checks
 from gan_modules.networks.checks import base_and_doublings, check_images, join_labels
 from gan_modules.networks.init import init_glorot
 from gan_modules.networks.layers import Norm, normalised
@@ -81,13 +82,15 @@ class ResNetGenerator(nn.Module):
         num_classes: labels are joined to the latent as one-hot vectors; 0 for no labels.
 
     Raises:
-        ValueError: for another image_size; from `forward`, if labels and `num_classes` do not agree.
+        ValueError: for another image_size; from `forward`, if latents or labels do not fit.
     """
 
     def __init__(
         self, latent_dim: int = 128, image_size: int = 32, channels: int = 3, width: int = 128, num_classes: int = 0
     ) -> None:
         super().__init__()
+        checks.whole(1, latent_dim=latent_dim, channels=channels, width=width)
+        checks.whole(0, num_classes=num_classes)
         self.base, doublings = base_and_doublings(image_size)
         self.latent_dim, self.num_classes, self.width = latent_dim, num_classes, width
         self.input = nn.Linear(latent_dim + num_classes, width * self.base**2)
@@ -99,7 +102,7 @@ class ResNetGenerator(nn.Module):
         init_glorot(self.output)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.input(join_labels(z, labels, self.num_classes))
+        features = self.input(join_labels(z, labels, self.latent_dim, self.num_classes))
         return self.output(self.blocks(features.unflatten(1, (self.width, self.base, self.base))))
 
 
@@ -130,6 +133,8 @@ class ResNetCritic(nn.Module):
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
+        checks.whole(1, channels=channels, width=width)
+        checks.switch(spectral_norm=spectral_norm)
         doublings = base_and_doublings(image_size)[1]
         self.image_size, self.channels, self.spectral_norm = image_size, channels, spectral_norm
         halvings = [_down(width, norm) for _ in range(doublings - 2)]

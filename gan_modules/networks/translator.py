@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from gan_modules import checks
 from gan_modules.networks.checks import check_images
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import Dropout, InstanceNorm, Norm, normalised
@@ -37,6 +38,9 @@ class ResNetTranslator(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width)
+        checks.whole(0, blocks=blocks, downsamplings=downsamplings)
+        checks.fraction(dropout=dropout)
         self.in_channels, self.downsamplings = in_channels, downsamplings
         inner, bias = width * 2**downsamplings, norm is None
         parts = [nn.ReflectionPad2d(3), *_activated(nn.Conv2d(in_channels, width, 7, bias=bias), norm)]

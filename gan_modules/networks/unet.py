@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from gan_modules import checks
 from gan_modules.networks.checks import check_images, power_of_two
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import Dropout, Norm, normalised
@@ -38,6 +39,9 @@ class UNetGenerator(nn.Module):
         dropout_in_eval: bool = True,
     ) -> None:
         super().__init__()
+        checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width)
+        checks.fraction(dropout=dropout)
+        checks.switch(dropout_in_eval=dropout_in_eval)
         depth = power_of_two(image_size, smallest=16)
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.in_channels, self.image_size = in_channels, image_size

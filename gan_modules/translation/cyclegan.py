@@ -47,7 +47,7 @@ class CycleGAN(AdversarialModule):
         super().__init__(**mechanics)
         self.save_hyperparameters(ignore=["generator_g", "generator_f", "discriminator_x", "discriminator_y"])
         checks.not_negative(cycle_weight=cycle_weight, identity_weight=identity_weight)
-        checks.whole(0, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
+        checks.whole(0, history_size=history_size, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
         checks.adam(betas, learning_rate=learning_rate)
         self.generator_g, self.generator_f = generator_g, generator_f
         self.discriminator_x, self.discriminator_y = discriminator_x, discriminator_y

@@ -39,7 +39,9 @@ class GAN(AdversarialModule):
         super().__init__(**mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "generator_objective"])
         checks.whole(1, latent_dim=latent_dim)
-        checks.adam(betas, generator=generator_learning_rate, discriminator=discriminator_learning_rate)
+        checks.function(generator_objective=generator_objective)
+        checks.positive(generator_learning_rate=generator_learning_rate)
+        checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim, self.generator_objective = latent_dim, generator_objective
         self.learning_rates, self.betas = (discriminator_learning_rate, generator_learning_rate), betas

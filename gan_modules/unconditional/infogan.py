@@ -53,7 +53,8 @@ class InfoGAN(AdversarialModule):
         checks.whole(0, noise_dim=noise_dim, continuous=continuous)
         checks.whole(1, categories=categories)
         checks.not_negative(information_weight=information_weight)
-        checks.adam(betas, generator=generator_learning_rate, discriminator=discriminator_learning_rate)
+        checks.positive(generator_learning_rate=generator_learning_rate)
+        checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
         self.generator, self.trunk = generator, trunk
         self.discriminator_head, self.recognition_head = discriminator_head, recognition_head
         self.noise_dim, self.categories, self.continuous = noise_dim, categories, continuous

@@ -55,11 +55,12 @@ class ProgressiveGAN(AdversarialModule):
     ) -> None:
         super().__init__(**mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
-        checks.whole(1, latent_dim=latent_dim, **{f"batch_sizes_{k}": v for k, v in (batch_sizes or {}).items()})
+        checks.whole(1, latent_dim=latent_dim)
+        _check_batch_sizes({} if batch_sizes is None else batch_sizes)
         checks.not_negative(penalty_weight=penalty_weight, drift_weight=drift_weight)
         checks.adam(betas, learning_rate=learning_rate)
         self.generator, self.discriminator = generator, discriminator
-        self.growth = Growth(int(generator.stages), stable_images, fade_images)  # type: ignore[arg-type]
+        self.growth = Growth(_stages(generator, discriminator), stable_images, fade_images)
         self.latent_dim, self.batch_sizes = latent_dim, dict(batch_sizes or {})
         self.penalty_weight, self.drift_weight = penalty_weight, drift_weight
         self.learning_rate, self.betas = learning_rate, betas
@@ -137,3 +138,22 @@ class ProgressiveGAN(AdversarialModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [adam(net.parameters(), self.learning_rate, self.betas) for net in (self.discriminator, self.generator)]
+
+
+def _check_batch_sizes(batch_sizes: Mapping[int, int]) -> None:
+    if not isinstance(batch_sizes, Mapping):
+        raise ValueError(f"batch_sizes must be sizes by resolution, got {batch_sizes!r}; {{256: 14, 512: 6}} is usual")
+    for resolution, size in batch_sizes.items():
+        checks.whole(4, **{"a resolution of batch_sizes": resolution})
+        checks.whole(1, **{f"batch_sizes[{resolution}]": size})
+
+
+def _stages(generator: nn.Module, discriminator: nn.Module) -> int:
+    """How many stages both networks have; a discriminator may leave it unsaid."""
+    stages = getattr(generator, "stages", None)
+    if not isinstance(stages, int) or getattr(discriminator, "stages", stages) != stages:
+        raise ValueError(
+            f"generator and discriminator must grow through the same `stages`, got {stages} and "
+            f"{getattr(discriminator, 'stages', None)}; give both the same image_size"
+        )
+    return stages

@@ -113,11 +113,11 @@ def test_missing_empty_and_tiny_folders(tmp_path: Path) -> None:
     numbered(tmp_path, 1)
     with pytest.raises(ValueError, match="1 pictures leave none for training"):
         ImageFolder(tmp_path).setup("fit")
-    with pytest.raises(ValueError, match="load_size is at least image_size .64., not 32"):
+    with pytest.raises(ValueError, match="load_size must be a whole number of at least 64, got 32"):
         ImageFolder(tmp_path, load_size=32)
     with pytest.raises(ValueError, match="background is a colour"):
         ImageFolder(tmp_path, background="blurple")
-    with pytest.raises(ValueError, match="held_out_every is at least 2"):
+    with pytest.raises(ValueError, match="held_out_every must be a whole number of at least 2"):
         ImageFolder(tmp_path, held_out_every=1)
 
 
@@ -197,7 +197,7 @@ def test_side_by_side(tmp_path: Path, direction: str) -> None:
     grey = SideBySide(tmp_path, image_size=8, source_channels=1)
     grey.setup("fit")
     assert [column.shape[1] for column in grey.held_out[0, torch.arange(2)].columns] == [1, 3]
-    with pytest.raises(ValueError, match="source_channels is 1"):
+    with pytest.raises(ValueError, match="source_channels must be 1 or 3"):
         SideBySide(tmp_path, source_channels=2)
 
 

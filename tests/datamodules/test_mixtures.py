@@ -47,5 +47,5 @@ def test_seeds_and_parts_differ() -> None:
 
 @pytest.mark.parametrize("wrong", [{"modes": 0}, {"radius": 0.0}, {"sigma": -1.0}, {"points": 0}, {"batch_size": 0}])
 def test_wrong_numbers(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="positive|at least one|At least one"):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         Ring(**wrong)  # type: ignore[arg-type]

@@ -68,10 +68,10 @@ def test_channels() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"batch_size": 0}, "batch_size is a positive number, not 0"),
-        ({"image_size": 0}, "image_size is a positive number of pixels, not 0"),
-        ({"channels": 4}, "channels is 1 .grey. or 3 .colour., not 4"),
-        ({"num_workers": -1}, "num_workers is 0 or more, not -1"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"image_size": 0}, "image_size must be a whole number of at least 1, got 0"),
+        ({"channels": 4}, "channels must be 1 or 3, got 4"),
+        ({"num_workers": -1}, "num_workers must be a whole number of at least 0, got -1"),
     ],
 )
 def test_arguments_are_checked(changed: dict[str, int], message: str) -> None:

@@ -1,0 +1,108 @@
+"""Every number, switch, choice and function that a constructor takes is checked; new ones are found by themselves."""
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import torch
+from torch import nn
+
+import datamodules
+import gan_modules
+from gan_modules import callbacks, metrics, networks
+from gan_modules.adversarial import Mechanics
+from gan_modules.growth import Growth
+from gan_modules.replay import ImageHistory
+
+CLASSES = {
+    each.__name__: each
+    for package in (gan_modules, networks, callbacks, metrics, datamodules)
+    for each in map(vars(package).get, package.__all__)
+    if inspect.isclass(each) and each.__init__.__module__.startswith(("gan_modules", "datamodules"))
+} | {"Growth": Growth, "ImageHistory": ImageHistory}
+
+INTEGERS = ["3", 1.5, True, math.nan, -1, [2]]
+NUMBERS = ["0.5", True, math.nan, math.inf, -1.0, [0.5]]
+WRONG: dict[Any, list[Any]] = {
+    int: INTEGERS,
+    float: NUMBERS,
+    bool: ["yes", 1, math.nan],
+    str: [3, ""],
+    tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
+    tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
+    Mapping[int, int]: [[4], {4: 0}, {4: 1.5}, {4: "8"}, {"4": 8}, {0: 8}, {True: 8}],
+}
+
+
+class Network(nn.Module):
+    """In place of any network."""
+
+    stages = 2
+
+
+def wrong_values(hint: Any) -> list[Any] | None:
+    """Values that an argument with this annotation must refuse; None for networks and paths, which are no numbers."""
+    if hint in WRONG:
+        return [*WRONG[hint], None]
+    if get_origin(hint) is Literal:
+        return ["nonsense", 3, None]
+    if get_origin(hint) is Callable:
+        return ["name", 3, None]
+    parts = set(get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is typing.Union else {hint}
+    if {Path, nn.Module} & parts:
+        return None
+    if NoneType in parts and len(parts) == 2:
+        (rest,) = parts - {NoneType}
+        return [value for value in wrong_values(rest) or [] if value is not None]
+    raise AssertionError(f"no wrong values are known for {hint}; add some to WRONG")
+
+
+def hints_of(kind: type) -> dict[str, Any]:
+    """The annotations of a constructor's arguments, those of `Mechanics` included."""
+    hints = typing.get_type_hints(kind.__init__)
+    hints.pop("return", None)
+    return hints if hints.pop("mechanics", None) is None else hints | typing.get_type_hints(Mechanics)
+
+
+def good_arguments(kind: type) -> dict[str, Any]:
+    """What must be given, and is right."""
+    hints = hints_of(kind)
+    values = {nn.Module: Network(), str | Path: "nowhere", int: 8, bool: False, int | None: None}
+    required = {
+        name: values[hints[name]]
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    return required | ({"channels": 3} if "channels" in required else {})
+
+
+ARGUMENTS = {
+    f"{name}.{argument}": (kind, argument, values)
+    for name, kind in CLASSES.items()
+    for argument, hint in hints_of(kind).items()
+    if (values := wrong_values(hint))
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_right_arguments_pass(kind: type) -> None:
+    with torch.device("meta"):
+        kind(**good_arguments(kind))
+
+
+@pytest.mark.parametrize(("kind", "argument", "values"), ARGUMENTS.values(), ids=ARGUMENTS)
+def test_wrong_arguments_are_named(kind: type, argument: str, values: list[Any]) -> None:
+    for value in values:
+        with torch.device("meta"), pytest.raises(ValueError, match=argument):
+            kind(**{**good_arguments(kind), argument: value})
+
+
+def test_all_kinds_of_arguments_are_found() -> None:
+    assert len(ARGUMENTS) > 250
+    assert {"WGANGP.n_critic", "ACGAN.micro_batches", "Ring.sigma", "FID.num_samples"} <= ARGUMENTS.keys()
+    assert {"UNetGenerator.norm", "ImageFolder.background", "SampleGrid.rows"} <= ARGUMENTS.keys()
