@@ -11,7 +11,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from gan_modules import checks, randomness
+from gan_modules import checks, execution, randomness
 from gan_modules.averaging import Averages
 from gan_modules.randomness import Stream, mix
 
@@ -27,11 +27,16 @@ class Mechanics(TypedDict, total=False):
         clip_norm: the largest norm that the gradients of one optimizer may have together; None does not clip.
         micro_batches: into how many equal parts a batch is cut, their gradients being accumulated, so that a batch
             that does not fit into memory trains as if it did.
+        compile: train networks compiled by `torch.compile`; penalties (`gan_modules.penalties` says why) and samples
+            are computed as without it.
+        channels_last: train with convolutions' weights, hence activations, in torch's channels_last memory format.
     """
 
     average_decay: float | None
     clip_norm: float | None
     micro_batches: int
+    compile: bool
+    channels_last: bool
 
 
 class AdversarialModule(LightningModule):
@@ -45,6 +50,7 @@ class AdversarialModule(LightningModule):
         batches_seen: training batches, the current one included, over epochs and restarts.
         generator_steps: optimizer steps of the generator, over epochs and restarts.
         generators: names of the generators.
+        compiled: whether the networks are compiled, as they are from the first fit on if so wanted.
 
     Lightning's `global_step`, and with it `max_steps`, checkpoint intervals and loggers' x-axes, counts batches.
     """
@@ -58,6 +64,9 @@ class AdversarialModule(LightningModule):
         self.average_decay = mechanics.get("average_decay")
         self.clip_norm = mechanics.get("clip_norm")
         self.micro_batches = mechanics.get("micro_batches", 1)
+        self.channels_last = mechanics.get("channels_last", False)
+        self.wants_compiled, self.compiled = mechanics.get("compile", False), False
+        checks.switch(compile=self.wants_compiled, channels_last=self.channels_last)
         if self.average_decay is not None:
             checks.fraction(average_decay=self.average_decay)
         if self.clip_norm is not None:
@@ -80,7 +89,11 @@ class AdversarialModule(LightningModule):
 
     def serving(self, name: str) -> nn.Module:
         """The network `name` in training mode; in evaluation mode its average, where one is kept."""
-        return self.averages[name] if not self.training and name in self.averages else getattr(self, name)
+        if self.training:
+            return getattr(self, name)
+        if name in self.averages:
+            return self.averages[name]
+        return execution.Eager(getattr(self, name)) if self.compiled else getattr(self, name)
 
     def optimizers(self, use_pl_optimizer: bool = True) -> list[LightningOptimizer]:  # type: ignore[override]
         """The optimizers in the order of `configure_optimizers`, always as a list."""
@@ -113,7 +126,9 @@ class AdversarialModule(LightningModule):
             for part in self._micro_batches(inputs):
                 outcome = loss(*part)
                 outcome = outcome if isinstance(outcome, tuple) else (outcome,)
-                self.manual_backward(outcome[0] / self.micro_batches, inputs=parameters)
+                # autocast would lower the second derivatives of a penalty
+                with torch.autocast(self.device.type, enabled=False):
+                    self.manual_backward(outcome[0] / self.micro_batches, inputs=parameters)
                 returned.append([each.detach() for each in outcome])
         self._count_once_a_batch(optimizer)
         optimizer.step()
@@ -183,10 +198,17 @@ class AdversarialModule(LightningModule):
             self.seed = self.trainer.strategy.broadcast(mix(seed))
         self._recorded.clear()
         self._divisions.clear()
+        networks = [child for child in self.children() if any(True for _ in child.parameters())]
+        if self.channels_last:
+            execution.channels_last(networks)
+        self.compiled = self.wants_compiled
+        if self.compiled:
+            execution.compile(network for network in networks if network is not self.averages)
         if not self.training:  # left in evaluation mode after sampling, it would train its averages
             self.train()
 
     def on_train_start(self) -> None:
+        execution.follow_layout(self.trainer.optimizers)
         # resumed from the checkpoint of an epoch's last batch, Lightning never ends that epoch
         for config in self.trainer.lr_scheduler_configs:
             scheduler: Any = config.scheduler

@@ -23,6 +23,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
+from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from gan_modules import checkpoints
 from gan_modules.callbacks import ProgressBar, SampleGrid
@@ -260,6 +261,10 @@ def main(run: Any, arguments: Sequence[str]) -> None:
         if os.environ.get("GAN_MODULES_TRACEBACK"):
             raise
         fail(_said(mistake), 1)
+    except (TorchDynamoException, FailOnRecompileLimitHit) as mistake:
+        reason = re.search("raised exception (.*)", str(mistake))
+        why = reason[1] if reason else str(mistake).partition("\n")[0]
+        fail(f"torch.compile cannot compile a network ({why}); change the network, or leave --model.compile out", 1)
     except torch.OutOfMemoryError:
         fail("out of memory: lower --data.batch_size, raise --model.micro_batches, or lower --data.image_size", 1)
 

@@ -1,4 +1,9 @@
-"""Penalties: a network and images -> a scalar to minimise, computed at full precision also under autocast."""
+"""Penalties: a network and images -> a scalar to minimise, computed at full precision also under autocast.
+
+A compiled network is run as it was before: no compiled graph can be differentiated twice by autograd, and a graph that
+holds the first derivative (`torch.func.grad` inside `torch.compile`) computes again the zeros that `PiecewiseLinear`
+leaves out. For WGAN-GP's critic on the CPU that took 1.6 times as long.
+"""
 
 from collections.abc import Callable
 
@@ -43,7 +48,8 @@ def gradient_norm(network: Network, points: Tensor) -> Tensor:
 
 def _gradients(network: Network, points: Tensor) -> Tensor:
     points = points.detach().requires_grad_()
-    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False), PiecewiseLinear():
+    full = torch.autocast(points.device.type, enabled=False)
+    with torch.compiler.set_stance("force_eager"), torch.enable_grad(), full, PiecewiseLinear():
         (gradients,) = torch.autograd.grad(network(points).sum(), points, create_graph=True)
     return gradients.flatten(1)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Unpack
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.optim import Optimizer
@@ -70,7 +71,7 @@ class ProgressiveGAN(AdversarialModule):
     def forward(self, z: Tensor) -> Tensor:
         stage, fade = self.growth.at(self.images_shown)
         return interpolate(
-            self.serving("generator")(z, stage, fade), scale_factor=2 ** (self.growth.stages - 1 - stage)
+            self.serving("generator")(z, stage, self.argument(fade)), scale_factor=2 ** (self.growth.stages - 1 - stage)
         )
 
     def prior(self, n: int) -> Tensor:
@@ -85,21 +86,25 @@ class ProgressiveGAN(AdversarialModule):
         """Inputs of `forward` for a grid of samples."""
         return (self.prior(rows * columns),)
 
+    def argument(self, fade: float) -> float | Tensor:
+        """`fade` as networks take it: compiled ones are compiled anew for each number, but not for each tensor."""
+        return torch.full((), fade, device=self.device) if self.compiled and fade < 1 else fade
+
     def discriminator_loss(self, real: Tensor, stage: int, fade: float) -> tuple[Tensor, Tensor]:
         """WGAN-GP with drift (appendix A.1); beside it the estimate of the Wasserstein distance."""
-        fake = self.generator(self.prior(len(real)), stage, fade).detach()
-        real_scores = self.discriminator(real, stage, fade)
-        negative_distance = wasserstein_critic(real_scores, self.discriminator(fake, stage, fade))
+        fake = self.generator(self.prior(len(real)), stage, self.argument(fade)).detach()
+        critic = partial(self.discriminator, stage=stage, fade=self.argument(fade))
+        real_scores = critic(real)
+        negative_distance = wasserstein_critic(real_scores, critic(fake))
         loss = negative_distance + self.drift_weight * real_scores.square().mean()
         if self.penalty_weight > 0:
-            critic = partial(self.discriminator, stage=stage, fade=fade)
             loss = loss + self.penalty_weight * gradient_penalty(critic, real, fake)
         return loss, -negative_distance
 
     def generator_loss(self, real: Tensor, stage: int, fade: float) -> Tensor:
         """-E D(G(z))."""
-        fake = self.generator(self.prior(len(real)), stage, fade)
-        return wasserstein_generator(self.discriminator(fake, stage, fade))
+        fake = self.generator(self.prior(len(real)), stage, self.argument(fade))
+        return wasserstein_generator(self.discriminator(fake, stage, self.argument(fade)))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         images = images_of(batch)
@@ -126,6 +131,8 @@ class ProgressiveGAN(AdversarialModule):
             self.phase = stage, fade < 1
             discriminator_optimizer.state.clear()
             generator_optimizer.state.clear()
+            if self.compiled:
+                torch.compiler.reset()  # the graphs of earlier phases would count towards torch's limit
         real = images_at(images, stage, fade)
         self.images_shown += len(images) * self.trainer.world_size
         loss, distance = self.descend(discriminator_optimizer, self.discriminator_loss, real, stage, fade)
