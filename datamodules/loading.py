@@ -1,9 +1,10 @@
 """What the data modules share: loaders of whole batches, and pixels that stay uint8 until they are on the device."""
 
 import os
+from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from datamodules.order import Batches, GlobalBatches, OneEpoch, Raw
@@ -54,10 +55,11 @@ class BatchedDataModule(LightningDataModule):
         if workers is None:
             workers = 0 if dataset.in_memory else min(4, os.cpu_count() or 1)
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sampler = GlobalBatches(
-            dataset, self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, processes=processes
-        )
         repeated = getattr(self.trainer, "overfit_batches", 0) > 0  # set by the Trainer, not declared
+        start = resumed_at(self.trainer) if shuffle and self.trainer and not repeated else (0, 0)
+        sampler = GlobalBatches(
+            dataset, self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, processes=processes, start=start
+        )
         return DataLoader(
             OneEpoch(dataset, sampler) if repeated else dataset,
             sampler=None if repeated else sampler,
@@ -74,6 +76,20 @@ class BatchedDataModule(LightningDataModule):
         module = self.trainer.lightning_module if self.trainer else None
         parameters = module.parameters() if module else iter(())
         return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
+
+
+def resumed_at(trainer: Trainer) -> tuple[int, int]:
+    """The epoch that a run is in, and how many of its batches it has trained on: (0, 0) for a new run.
+
+    A checkpoint of an epoch's last batch was written before Lightning had ended that epoch, or after.
+    """
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress
+    if epochs.processed == epochs.ready:
+        return epochs.processed, 0
+    if batches.is_last_batch:
+        return epochs.processed + 1, 0
+    return epochs.processed, batches.current.processed
 
 
 class PictureDataModule(BatchedDataModule):

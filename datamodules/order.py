@@ -65,12 +65,13 @@ def random_numbers(key: int, indices: Tensor, count: int) -> Tensor:
 
 
 class GlobalBatches(DistributedSampler[Request]):
-    """Whole requests: this process's contiguous part of each global batch. Use with `DataLoader(batch_size=None)`.
+    """Whole requests: this process's part of each global batch. Use with `DataLoader(batch_size=None)`.
 
-    Shuffled (training), the order is a permutation seeded by (seed, epoch) and an incomplete last batch is dropped.
-    Not shuffled (validation), every index comes once: nothing is repeated, nothing dropped, and parts may differ in
-    size by one. A remainder with fewer indices than there are processes joins the batch before it, so that every
-    process has the same number of batches and none of them is empty.
+    Process r of n is dealt the items r, r + n, r + 2n, ... of a batch, as `gan_modules.randomness.Stream` deals the
+    noise. Shuffled (training), the order is a permutation seeded by (seed, epoch) and an incomplete last batch is
+    dropped. Not shuffled (validation), every index comes once: nothing is repeated, nothing dropped, and parts may
+    differ in size by one. An incomplete last batch joins the one before it, so that batches do not depend on the number
+    of processes and none has an empty part.
 
     It is a `DistributedSampler` so that Lightning leaves it as it is and tells it the epoch.
 
@@ -80,9 +81,8 @@ class GlobalBatches(DistributedSampler[Request]):
         shuffle: training or validation, as above.
         seed: of the order.
         rank, processes: which of how many processes this is.
-
-    Attributes:
-        start_batch: how many batches to leave out at the start of an epoch; `len` counts what is left.
+        start: an epoch, and how many of its batches to leave out because a run that goes on has seen them. `len` counts
+            them nevertheless, as Lightning does.
 
     Raises:
         ValueError: for a batch that is not positive or not divisible by the number of processes, or fewer items than
@@ -98,11 +98,13 @@ class GlobalBatches(DistributedSampler[Request]):
         seed: int = 0,
         rank: int = 0,
         processes: int = 1,
+        start: tuple[int, int] = (0, 0),
     ) -> None:
         super().__init__(dataset, processes, rank, shuffle=shuffle, seed=seed, drop_last=shuffle)
         self.length = len(dataset)  # type: ignore[arg-type]
         self.batch_size = batch_size
-        self.start_batch = 0
+        self.start = start
+        self.set_epoch(start[0])
         if batch_size < 1 or batch_size % processes:
             raise ValueError(
                 f"batch_size is the batch of all {processes} processes together: "
@@ -118,21 +120,16 @@ class GlobalBatches(DistributedSampler[Request]):
                 f"{processes} processes share a held-out set of {self.length} items: use fewer devices, or more data."
             )
 
-    @property
-    def batches(self) -> int:
-        """Batches in a whole epoch."""
-        whole, rest = divmod(self.length, self.batch_size)
-        return whole if self.shuffle else whole + (rest >= self.num_replicas or not whole)
-
     def __len__(self) -> int:
-        return max(self.batches - self.start_batch, 0)
+        return max(self.length // self.batch_size, 1)
 
     def __iter__(self) -> Iterator[Request]:
         order = permutation(self.length, self.seed, self.epoch, _ORDER) if self.shuffle else torch.arange(self.length)
-        for batch in range(self.start_batch, self.batches):
-            last = not self.shuffle and batch + 1 == self.batches
+        epoch, seen = self.start
+        for batch in range(seen if epoch == self.epoch else 0, len(self)):
+            last = not self.shuffle and batch + 1 == len(self)
             chunk = order[batch * self.batch_size : self.length if last else (batch + 1) * self.batch_size]
-            yield self.epoch, chunk.tensor_split(self.num_replicas)[self.rank]
+            yield self.epoch, chunk[self.rank :: self.num_replicas]
 
 
 class Batches(Dataset[Raw]):

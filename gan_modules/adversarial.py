@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypedDict, Unpack, cast
+from typing import Any, ClassVar, NamedTuple, TypedDict, Unpack, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -13,6 +13,7 @@ from torch.optim import Adam, Optimizer
 
 from gan_modules import checks, execution, randomness
 from gan_modules.averaging import Averages
+from gan_modules.batches import size_of
 from gan_modules.randomness import Stream, mix
 
 Loss = Callable[..., Any]
@@ -30,6 +31,7 @@ class Mechanics(TypedDict, total=False):
         compile: train networks compiled by `torch.compile`; penalties (`gan_modules.penalties` says why) and samples
             are computed as without it.
         channels_last: train with convolutions' weights, hence activations, in torch's channels_last memory format.
+        check_finite: stop at the step whose gradient is not finite, before it changes a weight.
     """
 
     average_decay: float | None
@@ -37,6 +39,7 @@ class Mechanics(TypedDict, total=False):
     micro_batches: int
     compile: bool
     channels_last: bool
+    check_finite: bool
 
 
 class AdversarialModule(LightningModule):
@@ -64,9 +67,10 @@ class AdversarialModule(LightningModule):
         self.average_decay = mechanics.get("average_decay")
         self.clip_norm = mechanics.get("clip_norm")
         self.micro_batches = mechanics.get("micro_batches", 1)
+        self.check_finite = mechanics.get("check_finite", True)
         self.channels_last = mechanics.get("channels_last", False)
         self.wants_compiled, self.compiled = mechanics.get("compile", False), False
-        checks.switch(compile=self.wants_compiled, channels_last=self.channels_last)
+        checks.switch(check_finite=self.check_finite, compile=self.wants_compiled, channels_last=self.channels_last)
         if self.average_decay is not None:
             checks.fraction(average_decay=self.average_decay)
         if self.clip_norm is not None:
@@ -79,7 +83,9 @@ class AdversarialModule(LightningModule):
         self.generators: tuple[str, ...] = ()
         self._counted = False
         self._recorded: dict[str, tuple[Tensor, int]] = {}
-        self._divisions: dict[int, tuple[list[nn.Parameter], list[nn.Parameter], bool]] = {}
+        self._divisions: dict[int, _Division] = {}
+        self._descending = "a gradient"
+        self._unread: list[tuple[int, str, Tensor, torch.cuda.Event]] = []
 
     def register_generators(self, *names: str) -> None:
         """Say which attributes are generators: their optimizer's steps are counted and their averages kept."""
@@ -117,12 +123,14 @@ class AdversarialModule(LightningModule):
 
         Raises:
             ValueError: if the batch does not divide into `micro_batches`.
+            FloatingPointError: if a gradient is not finite; no weight was changed by it.
         """
-        own, others, generates = self._division(optimizer)
-        parameters = [parameter for parameter in own if parameter.requires_grad]
+        division = self._division(optimizer)
+        parameters = [parameter for parameter in division.own if parameter.requires_grad]
+        self._descending = f"the gradient of {getattr(loss, '__name__', 'the loss')} for {division.networks}"
         returned = []
         optimizer.zero_grad()
-        with _frozen(others):
+        with _frozen(division.others):
             for part in self._micro_batches(inputs):
                 outcome = loss(*part)
                 outcome = outcome if isinstance(outcome, tuple) else (outcome,)
@@ -133,7 +141,7 @@ class AdversarialModule(LightningModule):
         self._count_once_a_batch(optimizer)
         optimizer.step()
         self._step_schedulers("step", optimizer)
-        if generates:
+        if division.generates:
             self._follow_generators()
         joined = tuple(_joined(each) for each in zip(*returned, strict=True))
         return joined if len(joined) > 1 else joined[0]
@@ -148,15 +156,16 @@ class AdversarialModule(LightningModule):
             total, count = self._recorded.get(f"loss/{name}", (torch.zeros_like(value), 0))
             self._recorded[f"loss/{name}"] = (total + value, count + 1)
 
-    def _division(self, optimizer: LightningOptimizer) -> tuple[list[nn.Parameter], list[nn.Parameter], bool]:
-        """The optimizer's parameters, all others, and whether it steps a generator; found once a fit."""
+    def _division(self, optimizer: LightningOptimizer) -> "_Division":
+        """What an optimizer steps and what it does not; found once a fit."""
         key = id(optimizer.optimizer)
         if key not in self._divisions:
             own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             kept = set(own)
             others = [parameter for parameter in self.parameters() if parameter not in kept]
             generates = any(p in kept for name in self.generators for p in getattr(self, name).parameters())
-            self._divisions[key] = own, others, generates
+            networks = [name for name, child in self.named_children() if any(p in kept for p in child.parameters())]
+            self._divisions[key] = _Division(own, others, generates, " and ".join(networks))
         return self._divisions[key]
 
     def _micro_batches(self, inputs: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
@@ -168,11 +177,10 @@ class AdversarialModule(LightningModule):
                 f"a batch of {bad[0]} does not divide into {self.micro_batches} micro-batches; "
                 "choose a batch_size that is a multiple of micro_batches"
             )
-        chunks = [e.chunk(self.micro_batches) if isinstance(e, Tensor) else [e] * self.micro_batches for e in inputs]
         stream = randomness.current() or Stream(0)
-        for index, part in enumerate(zip(*chunks, strict=True)):
+        for index in range(self.micro_batches):
             with stream.cut(index, self.micro_batches):
-                yield part
+                yield tuple(each[index :: self.micro_batches] if isinstance(each, Tensor) else each for each in inputs)
 
     def _count_once_a_batch(self, optimizer: LightningOptimizer) -> None:
         # Lightning counts every optimizer's step; private names, held by tests/test_adversarial.py.
@@ -209,6 +217,11 @@ class AdversarialModule(LightningModule):
 
     def on_train_start(self) -> None:
         execution.follow_layout(self.trainer.optimizers)
+        if self.trainer.strategy.broadcast(self.batches_seen) != self.batches_seen:
+            raise ValueError(
+                f"process {self.global_rank} goes on from batch {self.batches_seen}, the first one from another; give "
+                "all of them the same checkpoint"
+            )
         # resumed from the checkpoint of an epoch's last batch, Lightning never ends that epoch
         for config in self.trainer.lr_scheduler_configs:
             scheduler: Any = config.scheduler
@@ -226,18 +239,27 @@ class AdversarialModule(LightningModule):
             self.log_dict({name: total / count for name, (total, count) in self._recorded.items()}, prog_bar=True)
             self._recorded.clear()
 
+        self._read_checks(self.batches_seen)
+
     def on_train_epoch_end(self) -> None:
+        self._read_checks(self.batches_seen + 1)
         self._step_schedulers("epoch")
 
     def on_validation_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._start_stream(-1 - batch_idx)
+        self._start_stream(-1 - batch_idx, self._shares(size_of(batch)))
 
     def on_validation_batch_end(self, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         randomness.use(None)
 
-    def _start_stream(self, step: int) -> None:
+    def _shares(self, items: int) -> tuple[int, int] | None:
+        """How many items this process and all together have; None where each has as many."""
+        if self.trainer.world_size == 1 or not items:
+            return None
+        return items, int(self.trainer.strategy.reduce(torch.tensor(items, device=self.device), reduce_op="sum"))
+
+    def _start_stream(self, step: int, items: tuple[int, int] | None = None) -> None:
         seed, rank = mix(self.seed or 0, step), self.global_rank
-        randomness.use(Stream(seed, rank, self.trainer.world_size))
+        randomness.use(Stream(seed, rank, self.trainer.world_size, items))
         # For networks that draw from torch's global generators; torch.manual_seed formats a traceback for every kind of
         # device that is not in use.
         torch.default_generator.manual_seed(mix(seed, rank))
@@ -245,12 +267,41 @@ class AdversarialModule(LightningModule):
             torch.get_device_module(self.device).manual_seed(mix(seed, rank))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        check = self.check_finite and scaler is None  # a scaler expects overflows, and leaves such a step out itself
+        if not check and self.clip_norm is None:
+            return
+        fused = getattr(optimizer, "_step_supports_amp_scaling", False)
+        if scaler is not None and fused:
+            scaler.unscale_(optimizer)  # Lightning leaves it to the step of fused optimizers, too late for a norm
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if check:
+            self._check_finite(optimizer, norm, fused)
         if self.clip_norm is not None:
-            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-            if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
-                scaler.unscale_(optimizer)  # Lightning leaves it to the step of fused optimizers, too late for a norm
-            parameters = (p for group in optimizer.param_groups for p in group["params"])
-            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+            nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
+
+    def _check_finite(self, optimizer: Optimizer, norm: Tensor, fused: bool) -> None:
+        """Stop before a step whose gradient has a `norm` that is not finite.
+
+        On a GPU, reading the norm would wait for the gradient. There a fused optimizer leaves out the step by itself
+        (as it does for a GradScaler), and the norm is read a batch later.
+        """
+        if not (norm.is_cuda and fused):
+            _raise_unless(bool(norm.isfinite()), self._descending, self.batches_seen)
+            return
+        optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+        event = torch.cuda.Event()
+        finite = norm.isfinite().to("cpu", non_blocking=True)
+        event.record()
+        self._unread.append((self.batches_seen, self._descending, finite, event))
+
+    def _read_checks(self, before: int) -> None:
+        """Look at the checks of all batches before this one."""
+        while self._unread and self._unread[0][0] < before:
+            batch, gradient, finite, event = self._unread.pop(0)
+            event.synchronize()
+            _raise_unless(bool(finite), gradient, batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["adversarial"] = {name: getattr(self, name) for name in self.persistent}
@@ -261,6 +312,15 @@ class AdversarialModule(LightningModule):
                 setattr(self, name, value)
 
 
+class _Division(NamedTuple):
+    """The parameters of an optimizer, all others, whether it steps a generator, and the networks it steps, by name."""
+
+    own: list[nn.Parameter]
+    others: list[nn.Parameter]
+    generates: bool
+    networks: str
+
+
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float]) -> Adam:
     """Fused Adam, 2.6 to 5.9 times as fast as the default one on the CPU."""
     return Adam(parameters, lr=learning_rate, betas=betas, fused=True)
@@ -269,7 +329,15 @@ def adam(parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[
 def _joined(parts: tuple[Tensor, ...]) -> Tensor:
     if len(parts) == 1:
         return parts[0]
-    return torch.stack(parts).mean(0) if parts[0].ndim == 0 else torch.cat(parts)
+    return torch.stack(parts).mean(0) if parts[0].ndim == 0 else torch.stack(parts, dim=1).flatten(0, 1)
+
+
+def _raise_unless(finite: bool, gradient: str, batch: int) -> None:
+    if not finite:
+        raise FloatingPointError(
+            f"{gradient} is not finite at batch {batch}, so that step was not made and weights are finite; lower the "
+            "learning rate, set clip_norm, or train at a higher precision"
+        )
 
 
 @contextmanager

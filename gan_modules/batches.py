@@ -41,6 +41,13 @@ def two_images_of(batch: Any) -> tuple[Tensor, Tensor]:
     raise ValueError(f"this model translates images: expected (x, y), got {_described(batch)}; {_ADVICE}")
 
 
+def size_of(batch: Any) -> int:
+    """The number of samples in a batch: of its first tensor, for two domains of one; 0 where there is none."""
+    while isinstance(batch, (list, tuple)) and batch:
+        batch = batch[0]
+    return len(batch) if isinstance(batch, Tensor) else 0
+
+
 _ADVICE = "choose data of that kind with --data (scripts/fit.py --list names them)"
 
 

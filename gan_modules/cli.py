@@ -19,14 +19,14 @@ import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from gan_modules import checkpoints
-from gan_modules.callbacks import ProgressBar, SampleGrid
+from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
 from gan_modules.strategies import AdversarialDDP
@@ -51,7 +51,7 @@ HELP = """Train a GAN.
   --trainer.ARGUMENT       of Lightning's Trainer, as --trainer.max_epochs 10 or --trainer.devices 2
   --trainer.logger wandb   log to Weights & Biases beside metrics.csv; or tensorboard, a class path, false
   --samples.ARGUMENT       of the grid of samples, as --samples.every_n_batches 100
-  --checkpoint.ARGUMENT    of Lightning's ModelCheckpoint, as --checkpoint.monitor metric/swd
+  --checkpoint.ARGUMENT    of Checkpoints, as --checkpoint.monitor metric/swd or --checkpoint.every_n_minutes 10
   --ckpt_path FILE         go on from a checkpoint
   --config FILE            YAML with any of these; that of a run repeats it
   --print_config           print all settings as YAML
@@ -123,8 +123,8 @@ class GANCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--ckpt_path", type=str | None, default=None, help="Checkpoint from which to go on.")
         parser.add_lightning_class_args(SampleGrid, "samples")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        defaults = {"save_last": True, "save_top_k": 0, "save_on_exception": True}
+        parser.add_lightning_class_args(Checkpoints, "checkpoint")
+        defaults = {"save_last": True, "save_top_k": 0, "save_on_exception": True, "enable_version_counter": False}
         parser.set_defaults({f"checkpoint.{name}": value for name, value in defaults.items()})
 
     def before_instantiate_classes(self) -> None:
@@ -243,8 +243,9 @@ def fit(arguments: Sequence[str]) -> None:
             checkpoints.check_fits(saved, cli.model, cli.config.ckpt_path)
         try:
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
-        except SystemExit:  # so Lightning ends after Ctrl-C, everything being saved
-            print(whereabouts(cli.folder))
+        except SystemExit:  # told to stop, everything being saved
+            if cli.trainer.is_global_zero:
+                print(whereabouts(cli.folder))
             raise
         if cli.trainer.checkpoint_callbacks:
             cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
@@ -257,7 +258,7 @@ def main(run: Any, arguments: Sequence[str]) -> None:
     """Run a command; a mistake of the user's ends it with one sentence and a non-zero exit code."""
     try:
         run(arguments)
-    except (ValueError, OSError, ImportError, MisconfigurationException) as mistake:
+    except (ValueError, OSError, ImportError, FloatingPointError, MisconfigurationException) as mistake:
         if os.environ.get("GAN_MODULES_TRACEBACK"):
             raise
         fail(_said(mistake), 1)

@@ -32,16 +32,20 @@ def mix(*integers: int) -> int:
 
 
 class Stream:
-    """The random numbers of one step, of which this process takes one of `parts` equal parts.
+    """The random numbers of one step, of which this process takes those of its part of the global batch.
+
+    Items are dealt like cards: part p of n has the items p, p + n, p + 2n, ... of the global batch. So the first items
+    of all parts together are the first items of the batch, whatever n is.
 
     Args:
         seed: the hash of whatever the numbers belong to.
         part: which part of the global batch this process works on, in [0, parts).
-        parts: how many parts the global batch is cut into.
+        parts: how many parts the global batch is dealt to.
+        items: how many items this part has, and the whole batch; None: all parts have equally many.
     """
 
-    def __init__(self, seed: int, part: int = 0, parts: int = 1) -> None:
-        self.seed, self.part, self.parts = seed, part, parts
+    def __init__(self, seed: int, part: int = 0, parts: int = 1, items: tuple[int, int] | None = None) -> None:
+        self.seed, self.part, self.parts, self.items = seed, part, parts, items
         self.draws = 0
 
     def draw(
@@ -49,8 +53,11 @@ class Stream:
     ) -> Tensor:
         """The next draw of `sampler` (`torch.randn`, `torch.rand`) for this process's part of the batch."""
         count, *rest = shape
-        drawn = self.draw_all(sampler, (count * self.parts, *rest), device, dtype)
-        return drawn[self.part * count : (self.part + 1) * count]
+        own, total = self.items or (1, self.parts)
+        if count % own:  # not a number for each item
+            own, total = 1, self.parts
+        drawn = self.draw_all(sampler, (count // own * total, *rest), device, dtype)
+        return drawn.unflatten(0, (-1, total))[:, self.part :: self.parts].flatten(0, 1)
 
     def draw_all(
         self, sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype
@@ -64,7 +71,7 @@ class Stream:
     def cut(self, part: int, parts: int) -> Iterator[None]:
         """Inside, draw for one of `parts` micro-batches; each of them starts at the same draw."""
         whole = self.part, self.parts, self.draws
-        self.part, self.parts = self.part * parts + part, self.parts * parts
+        self.part, self.parts = self.part + self.parts * part, self.parts * parts
         try:
             yield
         finally:

@@ -185,7 +185,7 @@ def test_microbatches_cut_tensors_join_by_products_and_pass_the_rest_on(parts: i
     assert loss.shape == largest.shape == () and scores.shape == (6,)
     assert not (loss.requires_grad or scores.requires_grad)
     torch.testing.assert_close(loss, scores.mean())
-    torch.testing.assert_close(largest, torch.stack([part.max() for part in scores.chunk(parts)]).mean())
+    torch.testing.assert_close(largest, torch.stack([scores[part::parts].max() for part in range(parts)]).mean())
     # the same draws for the same samples, however the batch is cut
     randomness.use(randomness.Stream(randomness.mix(7, 1)))
     (batch,) = batches(1, 6)
@@ -210,7 +210,9 @@ def test_a_single_loss_comes_back_as_a_tensor_and_draws_go_on_after_it() -> None
         module = Players(step, micro_batches=parts)
         module.seed = 1
         run(module, batches(1, 4))
-    assert drawn[0] == drawn[2] + drawn[3] and drawn[1] == drawn[4] + drawn[5] and drawn[0] != drawn[1]
+    for whole, first, second in ((drawn[0], drawn[2], drawn[3]), (drawn[1], drawn[4], drawn[5])):
+        assert whole[0::2] == first and whole[1::2] == second
+    assert drawn[0] != drawn[1]
 
 
 def test_a_batch_that_does_not_divide_is_named() -> None:
@@ -413,7 +415,8 @@ def watch(module: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_step_waits_for_the_device(name: str) -> None:
-    module = build(name, average_decay=0.9, clip_norm=1.0, micro_batches=2)
+    # the check of gradients reads on the CPU, where that waits for nothing; on a GPU it does not (see below)
+    module = build(name, average_decay=0.9, clip_norm=1.0, micro_batches=2, check_finite=False)
     watch(module)
     assert run(module, loader(name, 10, 8)).global_step == 10
 

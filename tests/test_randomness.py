@@ -24,6 +24,11 @@ def several_draws(count: int) -> list[Tensor]:
     return [normal(count, 3), uniform(count, 2, 2), labels(count, 5), normal(2 * count, dtype=torch.float64)]
 
 
+def dealt_back(parts: list[Tensor]) -> Tensor:
+    """The batch of which each part has every so many-th item."""
+    return torch.stack(parts, dim=1).flatten(0, 1)
+
+
 def drawn(stream: Stream, count: int) -> list[Tensor]:
     randomness.use(stream)
     return several_draws(count)
@@ -34,7 +39,20 @@ def test_parts_make_the_whole(parts: int) -> None:
     whole = drawn(Stream(3), N)
     pieces = [drawn(Stream(3, part, parts), N // parts) for part in range(parts)]
     for draw, expected in enumerate(whole):
-        assert torch.equal(torch.cat([piece[draw] for piece in pieces]), expected)
+        assert torch.equal(dealt_back([piece[draw] for piece in pieces]), expected)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_unequal_parts_make_the_whole(parts: int) -> None:
+    total = 7
+    whole = drawn(Stream(3, items=(total, total)), total)
+    owns = [len(range(part, total, parts)) for part in range(parts)]
+    pieces = [drawn(Stream(3, part, parts, (own, total)), own) for part, own in enumerate(owns)]
+    for draw, expected in enumerate(whole):
+        for part, own in enumerate(owns):
+            repeats = len(expected) // total
+            got = pieces[part][draw].unflatten(0, (repeats, own))
+            assert torch.equal(got, expected.unflatten(0, (repeats, total))[:, part::parts])
 
 
 @pytest.mark.parametrize(("parts", "cuts"), [(1, 2), (1, 4), (2, 2), (2, 4), (4, 2)])
@@ -42,12 +60,13 @@ def test_micro_batches_of_parts_make_the_whole(parts: int, cuts: int) -> None:
     whole = drawn(Stream(3), N)
     pieces = []
     for part in range(parts):
-        stream = Stream(3, part, parts)
+        stream, own = Stream(3, part, parts), []
         for cut in range(cuts):
             with stream.cut(cut, cuts):
-                pieces.append(drawn(stream, N // parts // cuts))
+                own.append(drawn(stream, N // parts // cuts))
+        pieces.append([dealt_back([each[draw] for each in own]) for draw in range(len(whole))])
     for draw, expected in enumerate(whole):
-        assert torch.equal(torch.cat([piece[draw] for piece in pieces]), expected)
+        assert torch.equal(dealt_back([piece[draw] for piece in pieces]), expected)
 
 
 def test_after_micro_batches_the_stream_goes_on_as_if_there_were_none() -> None:
@@ -68,7 +87,7 @@ def test_shared_numbers_are_the_same_in_all_parts_and_count_as_a_draw() -> None:
     for part in range(4):
         randomness.use(Stream(3, part, 4))
         assert torch.equal(shared_uniform(2, 5), shared)
-        assert torch.equal(uniform(N // 4, 3), whole[part * N // 4 : (part + 1) * N // 4])
+        assert torch.equal(uniform(N // 4, 3), whole[part::4])
 
 
 def test_each_draw_and_each_seed_is_new() -> None:

@@ -26,10 +26,15 @@ class Traffic(Callback):
     def __init__(self) -> None:
         self.reduced: list[int] = []
         self.needed: list[int] = []
+        self.counting = False
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         self.reduced.append(0)
         self.needed.append(0)
+        self.counting = True
+
+    def on_validation_start(self, *_: Any) -> None:
+        self.counting = False
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -41,7 +46,7 @@ def measured(traffic: Traffic) -> Any:
     all_reduce = torch.distributed.all_reduce
 
     def counting(tensor: Tensor, *arguments: Any, **options: Any) -> Any:
-        if traffic.reduced:
+        if traffic.counting:
             traffic.reduced[-1] += tensor.numel()
         return all_reduce(tensor, *arguments, **options)
 

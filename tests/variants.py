@@ -177,12 +177,11 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
 
 
 class Part(Sequence[list[int]]):
-    """Batches in a fixed order, of which this process takes its contiguous part."""
+    """Batches in a fixed order, of which this process takes its part: every so many-th sample."""
 
     def __init__(self, count: int, batch_size: int, rank: int, processes: int) -> None:
-        share = batch_size // processes
         self.batches = [
-            list(range(start + rank * share, start + (rank + 1) * share)) for start in range(0, count, batch_size)
+            list(range(start + rank, start + batch_size, processes)) for start in range(0, count, batch_size)
         ]
 
     def __len__(self) -> int:

@@ -5,7 +5,8 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
-from torch import Tensor
+
+from gan_modules.batches import size_of
 
 from gan_modules import checks
 
@@ -37,7 +38,7 @@ class ProgressBar(TQDMProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._images += _count(batch) * trainer.world_size
+        self._images += size_of(batch) * trainer.world_size
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -59,10 +60,3 @@ class ProgressBar(TQDMProgressBar):
             self._images, self._since = 0, now
         rate = {} if self._rate is None else {"images/s": f"{self._rate:.4g}"}
         return items | rate
-
-
-def _count(batch: Any) -> int:
-    """The number of images in a batch: of its first tensor, for two domains of one."""
-    while isinstance(batch, (list, tuple)) and batch:
-        batch = batch[0]
-    return len(batch) if isinstance(batch, Tensor) else 0

@@ -69,8 +69,8 @@ class PixelNorm(nn.Module):
 class MinibatchStd(nn.Module):
     """Append, as one more channel, the average standard deviation over a group; (n, c, h, w) -> (n, c + 1, h, w).
 
-    Karras et al. (2018), section 3. A group is made of neighbours in the batch, so that processes that each hold a
-    part of the batch see the groups of the whole.
+    Karras et al. (2018), section 3. A group is made of images that lie as far apart in the batch as there are groups,
+    as in the authors' code; processes that each hold whole groups then see the groups of the global batch.
 
     Args:
         group: images a group; where it does not divide the batch, the largest smaller number that does.
@@ -84,10 +84,10 @@ class MinibatchStd(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         group = next(size for size in range(min(self.group, count), 0, -1) if count % size == 0)
-        groups = x.reshape(count // group, group, channels, height, width)
-        variance = groups.to(_exact(x)).var(dim=1, correction=0)
+        groups = x.reshape(group, count // group, channels, height, width)
+        variance = groups.to(_exact(x)).var(dim=0, correction=0)
         deviation = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3)).to(x.dtype)
-        return torch.cat([x, deviation.repeat_interleave(group).view(-1, 1, 1, 1).expand(-1, 1, height, width)], dim=1)
+        return torch.cat([x, deviation.repeat(group).view(-1, 1, 1, 1).expand(-1, 1, height, width)], dim=1)
 
 
 class EqualizedLinear(nn.Module):

@@ -86,8 +86,8 @@ class CycleGAN(AdversarialModule):
         """This process's share of what the history returns for the images of all processes."""
         if self.trainer.world_size == 1:
             return history(images)
-        everyone = cast(Tensor, self.all_gather(images)).flatten(0, 1)
-        return history(everyone)[self.global_rank * len(images) :][: len(images)]
+        everyone = cast(Tensor, self.all_gather(images)).transpose(0, 1).flatten(0, 1)
+        return history(everyone)[self.global_rank :: self.trainer.world_size]
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         x, y = two_images_of(batch)

@@ -25,6 +25,14 @@ def drawn(
     return requests
 
 
+def dealt_back(parts: list[Tensor]) -> Tensor:
+    """The batch that was dealt to processes."""
+    whole = torch.full((sum(map(len, parts)),), -1)
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
+    return whole
+
+
 @pytest.mark.parametrize("processes", [1, 2, 4])
 @pytest.mark.parametrize("length", [7, 8, 9, 23, 64])
 def test_processes_share_each_training_batch(length: int, processes: int) -> None:
@@ -34,7 +42,7 @@ def test_processes_share_each_training_batch(length: int, processes: int) -> Non
     assert len(alone) == length // batch_size
     for (epoch, whole), *parts in zip(alone, *shared, strict=True):
         assert epoch == 3 and all(len(indices) == batch_size // processes for _, indices in parts)
-        assert torch.equal(torch.cat([indices for _, indices in parts]), whole)
+        assert torch.equal(dealt_back([indices for _, indices in parts]), whole)
     seen = torch.cat([indices for _, indices in alone])
     assert len(seen.unique()) == len(seen) == length // batch_size * batch_size
 
@@ -51,8 +59,8 @@ def test_processes_share_all_that_is_held_out(length: int, batch_size: int, proc
     assert len({len(requests) for requests in shared}) == 1
     batches = [[indices for _, indices in parts] for parts in zip(*shared, strict=True)]
     assert all(len(indices) > 0 for parts in batches for indices in parts)
-    assert all(sum(map(len, parts)) < batch_size + processes for parts in batches)
-    assert torch.equal(torch.cat([indices for parts in batches for indices in parts]), torch.arange(length))
+    assert [sum(map(len, parts)) for parts in batches] == [len(part) for _, part in drawn(length, batch_size, False)]
+    assert torch.equal(torch.cat([dealt_back(parts) for parts in batches]), torch.arange(length))
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
@@ -67,13 +75,18 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 
 def test_a_start_batch_leaves_out_what_was_seen() -> None:
-    sampler = GlobalBatches(numbered(23), 4, shuffle=True)
-    whole = list(sampler)
-    sampler.start_batch = 2
-    assert len(sampler) == 3
-    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(sampler, whole[2:], strict=True))
-    sampler.start_batch = 9
-    assert len(sampler) == 0 and list(sampler) == []
+    sampler = GlobalBatches(numbered(23), 4, shuffle=True, start=(3, 2))
+    rest = list(sampler)
+    whole = drawn(23, 4, True, epoch=3)
+    assert len(sampler) == len(whole) == 5, "the epoch's length stays"
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(rest, whole[2:], strict=True))
+    sampler.set_epoch(4)
+    assert same_order(list(sampler), drawn(23, 4, True, epoch=4))
+    assert list(GlobalBatches(numbered(23), 4, shuffle=True, start=(3, 5))) == []
+
+
+def same_order(left: list[Request], right: list[Request]) -> bool:
+    return [(epoch, indices.tolist()) for epoch, indices in left] == [(e, i.tolist()) for e, i in right]
 
 
 @pytest.mark.parametrize(

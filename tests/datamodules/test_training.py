@@ -134,7 +134,8 @@ def test_two_processes_see_what_one_sees(tmp_path: Path) -> None:
     for part in ("trained", "validated"):
         assert len(alone[part]) == len(first[part]) == len(second[part])
         for whole, *shared in zip(alone[part], first[part], second[part], strict=True):
-            assert torch.equal(whole, torch.cat(shared))
+            for rank, part in enumerate(shared):
+                assert torch.equal(whole[rank::2], part)
 
 
 def test_presets_say_what_they_are_and_can_be_made(tmp_path: Path) -> None:
