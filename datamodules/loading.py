@@ -60,7 +60,7 @@ class BatchedDataModule(LightningDataModule):
         sampler = GlobalBatches(
             dataset, self.batch_size, shuffle=shuffle, seed=self.seed, rank=rank, processes=processes, start=start
         )
-        return DataLoader(
+        return ResumableLoader(
             OneEpoch(dataset, sampler) if repeated else dataset,
             sampler=None if repeated else sampler,
             batch_size=None,
@@ -76,6 +76,16 @@ class BatchedDataModule(LightningDataModule):
         module = self.trainer.lightning_module if self.trainer else None
         parameters = module.parameters() if module else iter(())
         return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
+
+
+class ResumableLoader(DataLoader[Raw]):
+    """What Lightning takes for a loader that can go on in the middle of an epoch, as its sampler can without a state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
 
 
 def resumed_at(trainer: Trainer) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The one base class: the mechanics that every adversarial network shares, and no algorithm."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypedDict, Unpack, cast
@@ -226,7 +227,9 @@ class AdversarialModule(LightningModule):
         for config in self.trainer.lr_scheduler_configs:
             scheduler: Any = config.scheduler
             if config.interval == "epoch" and scheduler.last_epoch < self.current_epoch:
-                scheduler.step()
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step\\(\\)` before")
+                    scheduler.step()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.batches_seen += 1

@@ -268,6 +268,10 @@ def main(run: Any, arguments: Sequence[str]) -> None:
         fail(f"torch.compile cannot compile a network ({why}); change the network, or leave --model.compile out", 1)
     except torch.OutOfMemoryError:
         fail("out of memory: lower --data.batch_size, raise --model.micro_batches, or lower --data.image_size", 1)
+    except RuntimeError as error:
+        if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error):
+            raise
+        fail("another process of this run has ended, and so does this one; go on from the newest checkpoint", 1)
 
 
 def fail(sentence: str, code: int) -> NoReturn:
