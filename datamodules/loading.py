@@ -79,7 +79,7 @@ class BatchedDataModule(LightningDataModule):
 
 
 class ResumableLoader(DataLoader[Raw]):
-    """What Lightning takes for a loader that can go on in the middle of an epoch, as its sampler can without a state."""
+    """What Lightning takes for a loader that can go on inside an epoch, as its sampler can without a state."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}
