@@ -44,7 +44,7 @@ def test_parts_make_the_whole() -> None:
     for part in range(2):
         randomness.use(randomness.Stream(1, part, 2))
         pieces.append(draw_codes(4, 3, 2, CPU, torch.float32))
-    assert torch.equal(torch.cat(pieces), whole)
+    assert torch.equal(torch.stack(pieces, dim=1).flatten(0, 1), whole)
 
 
 def given(n: int = 5, categories: int = 3, continuous: int = 2) -> tuple[Tensor, Tensor, Tensor]:
