@@ -6,9 +6,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from gan_modules.batches import size_of
-
 from gan_modules import checks
+from gan_modules.batches import size_of
 
 
 class ProgressBar(TQDMProgressBar):
