@@ -1,14 +1,11 @@
 """Two processes are one, and move no more than they need. All checks share one launch of two gloo processes."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from launching import launch
 from torch import Tensor
 from two_processes import BATCHES, states
 from variants import NAMES, same
@@ -19,28 +16,7 @@ every_variant = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes found."""
-    folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    script = str(Path(__file__).with_name("two_processes.py"))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PL_")}
-    logs = [(folder / f"{rank}.log").open("w") for rank in range(2)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script, str(rank), "2", port, str(folder)], env=environment, stdout=log, stderr=log
-        )
-        for rank, log in enumerate(logs)
-    ]
-    try:
-        codes = [process.wait(timeout=180) for process in processes]
-    finally:
-        for process, log in zip(processes, logs, strict=True):
-            process.kill()
-            log.close()
-    if any(codes):
-        pytest.fail("\n".join(f"rank {rank}:\n{(folder / f'{rank}.log').read_text()[-3000:]}" for rank in range(2)))
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    return launch(Path(__file__).with_name("two_processes.py"), 2, tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from gan_modules.callbacks.inception import checked_path, inception, inception_i
 from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
 from gan_modules.checks import whole
+from gan_modules.metrics.gathering import in_turn
 
 
 class FID(Scores):
@@ -39,14 +40,15 @@ class FID(Scores):
     def __init__(
         self, weights: Path | str | None = None, num_samples: int | None = None, every_n_epochs: int = 1
     ) -> None:
-        super().__init__("fid", partial(_fid, checked_path(weights)), every_n_epochs, num_samples)
+        super().__init__(["fid"], partial(_fid, checked_path(weights)), every_n_epochs, num_samples)
 
 
 class KID(Scores):
     """Logs `metric/kid`, the kernel Inception distance, `metric/kid_std` over subsets, and `metric/kid_samples`.
 
     Bińkowski, Sutherland, Arbel and Gretton (2018): unbiased, with the cubic polynomial kernel. The subsets are drawn
-    from a seed of their own.
+    from a seed of their own, for the samples in the order of the validation data: they do not depend on the number of
+    processes, nor on the batches.
 
     Args:
         weights: a file of torch-fidelity's Inception weights; None: its download.
@@ -70,14 +72,15 @@ class KID(Scores):
         whole(1, subsets=subsets)
         whole(2, subset_size=subset_size)
         prepare = partial(_kid, checked_path(weights), subsets, subset_size)
-        super().__init__("kid", prepare, every_n_epochs, num_samples)
+        super().__init__(["kid"], prepare, every_n_epochs, num_samples)
 
 
 class InceptionScore(Scores):
     """Logs `metric/inception_score`, `metric/inception_score_std` over splits, and `metric/inception_score_samples`.
 
-    Salimans, Goodfellow, Zaremba, Cheung, Radford and Chen (2016). Weights without the last layer are refused: the
-    run says so and goes on without the score.
+    Salimans, Goodfellow, Zaremba, Cheung, Radford and Chen (2016). Which split a sample falls into depends on
+    its place in the validation data, not on the number of processes or the batches. Weights without the last layer are
+    refused: the run says so and goes on without the score.
 
     Args:
         weights: a file of torch-fidelity's Inception weights; None: its download.
@@ -98,7 +101,7 @@ class InceptionScore(Scores):
     ) -> None:
         whole(1, splits=splits)
         super().__init__(
-            "inception_score", partial(_inception_score, checked_path(weights), splits), every_n_epochs, num_samples
+            ["inception_score"], partial(_inception_score, checked_path(weights), splits), every_n_epochs, num_samples
         )
 
 
@@ -114,7 +117,7 @@ def _kid(weights: Path | None, subsets: int, subset_size: int) -> Callable[[], S
 
 def _inception_score(weights: Path | None, splits: int) -> Callable[[], Scorer]:
     network = inception("logits_unbiased", weights)
-    return lambda: _Score(_quietly(partial(TorchInceptionScore, network, splits)))
+    return lambda: _Score(_quietly(partial(_SplitScore, network, splits)))
 
 
 class _Distance:
@@ -142,7 +145,7 @@ class _Distance:
 class _Score:
     """The Inception Score, which asks for no data."""
 
-    def __init__(self, metric: TorchInceptionScore) -> None:
+    def __init__(self, metric: Metric) -> None:
         self.metric = metric
 
     def to(self, device: torch.device) -> None:
@@ -159,10 +162,15 @@ class _Score:
 
 
 class _KernelDistance(KernelInceptionDistance):
-    """The kernel Inception distance over subsets that are never larger than what there is."""
+    """The kernel Inception distance over subsets that are never larger than what there is.
+
+    The subsets are of the same samples over any number of processes, and in any split into batches.
+    """
 
     def __init__(self, network: nn.Module, subsets: int, subset_size: int) -> None:
-        super().__init__(network, subsets, subset_size, reset_real_features=False)
+        super().__init__(network, subsets, subset_size, reset_real_features=False, dist_sync_fn=in_turn)
+        for features in ("real_features", "fake_features"):
+            self.add_state(features, [], dist_reduce_fx="cat")
 
     def compute(self) -> tuple[Tensor, Tensor]:
         available = min(len(dim_zero_cat(self.real_features)), len(dim_zero_cat(self.fake_features)))
@@ -173,6 +181,14 @@ class _KernelDistance(KernelInceptionDistance):
             )
             self.subset_size = available
         return super().compute()
+
+
+class _SplitScore(TorchInceptionScore):
+    """The Inception Score, which splits the same samples alike over any number of processes."""
+
+    def __init__(self, network: nn.Module, splits: int) -> None:
+        super().__init__(network, splits, dist_sync_fn=in_turn)
+        self.add_state("features", [], dist_reduce_fx="cat")
 
 
 _Built = TypeVar("_Built", bound=Metric)

@@ -34,9 +34,18 @@ def inception(feature: str, weights: Path | None) -> nn.Module:
             f"The Inception Score is left out: the last layer in {path} is all zero, so that every score would be 1; "
             "give weights that have it, such as torch-fidelity's own."
         )
-    network = NoTrainInceptionV3("inception-v3-compat", [feature], str(path), antialias=False)
-    network.num_features = 2048
-    return network
+    return _Inception("inception-v3-compat", [feature], str(path), antialias=False)
+
+
+class _Inception(NoTrainInceptionV3):
+    """The network, which has an answer for no images: a process may have none of those that are scored."""
+
+    num_features = 2048  # asked for by FID alone
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images):
+            return super().forward(images)
+        return super().forward(images.new_zeros(1, *images.shape[1:]))[:0]
 
 
 def checked_path(weights: Path | str | None) -> Path | None:

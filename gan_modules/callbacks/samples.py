@@ -12,12 +12,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.seed import isolate_rng
+from lightning_utilities.core.apply_func import apply_to_collection
 from PIL import Image
 from torch import Tensor
 
 from gan_modules import checks, randomness
 from gan_modules.callbacks import drawing
 from gan_modules.callbacks.views import View, views_of
+from gan_modules.metrics.gathering import in_turn
 
 _POINTS = 1024
 
@@ -36,7 +38,8 @@ class SampleGrid(Callback):
     - otherwise `sample(n)`.
 
     Inputs and noise are the same in all pictures. Painting happens in eval mode (with the averaged generator, where
-    there is one) and leaves training alone to the last bit. Where nothing can be written, training goes on.
+    there is one) and leaves training alone to the last bit. Of several processes each paints the same picture, that of
+    one process, and the first writes it. Where nothing can be written, training goes on.
 
     Args:
         every_n_batches: batches between two pictures, counted over the whole run.
@@ -79,7 +82,9 @@ class SampleGrid(Callback):
         self._paint(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt) and trainer.training:
+        alone = trainer.world_size == 1 or self._painter is not None  # the first picture takes all processes
+        stopped = isinstance(exception, (KeyboardInterrupt, SystemExit))
+        if stopped and trainer.training and alone:
             self._paint(trainer, pl_module)
 
     def _paint(self, trainer: Trainer, module: LightningModule) -> None:
@@ -156,7 +161,7 @@ def _batches(trainer: Trainer) -> int:
 
 
 def _validation_batches(trainer: Trainer, count: int) -> list[Any]:
-    """The first validation batches, on the device, of `count` items together at most."""
+    """The first validation batches of all processes, on the device, of `count` items together at most."""
     if trainer.val_dataloaders is None:  # nothing was validated yet
         trainer.fit_loop.epoch_loop.val_loop.setup_data()
     loaders = trainer.val_dataloaders
@@ -167,12 +172,17 @@ def _validation_batches(trainer: Trainer, count: int) -> list[Any]:
     try:
         found: list[Any] = []
         for batch in loader:
-            found.append(trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(batch)))
+            part = trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(batch))
+            found.append(part if trainer.world_size == 1 else apply_to_collection(part, Tensor, _of_all_processes))
             if sum(map(_length, found)) >= count:
                 break
     finally:
         trainer.state.stage = stage
     return _first(found, count)
+
+
+def _of_all_processes(rows: Tensor) -> Tensor:
+    return in_turn(rows)[0]
 
 
 def _views(module: LightningModule, batches: list[Any]) -> dict[str, View]:

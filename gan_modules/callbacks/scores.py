@@ -1,13 +1,16 @@
 """The callback under all metric callbacks: feeds one scorer a direction, and logs what it says."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
+from torch.utils.data import DistributedSampler
 
 from gan_modules.callbacks.views import View, metric_key, views_of
 from gan_modules.checks import whole
@@ -20,7 +23,7 @@ class Scorer(Protocol):
         """Move to a device, in place."""
 
     def update(self, view: View) -> None:
-        """Take in what one validation batch showed."""
+        """Take in what one validation batch showed; of a view without samples, what kind they would be of."""
 
     def compute(self) -> dict[str, Tensor]:
         """Names and values over what was taken in since the last call, the same on every process."""
@@ -36,26 +39,35 @@ class Scores(Callback):
     The scorers are held here and not by the module, so that networks of metrics stay out of checkpoints and out of
     half precision. The sanity check is not scored. Random numbers of training are left alone.
 
+    Several processes, among which the samples are dealt in turn, score what one process would: the same samples, each
+    once, and log one value. What torch's `DistributedSampler` repeats at the end of a data set is left out while
+    fitting; in `Trainer.validate` Lightning itself advises against that sampler.
+
     Args:
-        name: under which the number of samples is logged.
+        names: of the values beside which the number of samples is logged, where the scorers have them.
         prepare: called once a fit; returns what makes one scorer. Where it raises `Unavailable` the run says so once
             and goes on without the metric.
         every_n_epochs: score the validations of every n-th epoch, beginning with the first one that is seen.
-        num_samples: score at most so many samples, over all processes; None: all.
+        num_samples: score the first so many samples at most, over all processes; None: all.
     """
 
     def __init__(
-        self, name: str, prepare: Callable[[], Callable[[], Scorer]], every_n_epochs: int, num_samples: int | None
+        self,
+        names: Sequence[str],
+        prepare: Callable[[], Callable[[], Scorer]],
+        every_n_epochs: int,
+        num_samples: int | None,
     ) -> None:
         whole(1, every_n_epochs=every_n_epochs)
         if num_samples is not None:
             whole(2, num_samples=num_samples)
-        self.name, self.prepare = name, prepare
+        self.names, self.prepare = names, prepare
         self.every_n_epochs, self.num_samples = every_n_epochs, num_samples
         self._make: Callable[[], Scorer] | None = None
         self._scorers: dict[str, Scorer] = {}
         self._seen: dict[str, int] = {}
         self._scoring = False
+        self._share = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage not in ("fit", "validate"):
@@ -69,11 +81,15 @@ class Scores(Callback):
             make = None
         if trainer.strategy.reduce_boolean_decision(make is not None, all=True):
             self._make = make
+        elif make is not None:
+            rank_zero_warn(f"metric/{self.names[0]} is left out: another process cannot have what it needs.")
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         due = not self._scorers or trainer.current_epoch % self.every_n_epochs == 0
         self._scoring = due and self._make is not None and not trainer.sanity_checking
         self._seen = {}
+        limit = min(self.num_samples or sys.maxsize, _items(trainer))
+        self._share = len(range(trainer.global_rank, limit, trainer.world_size))
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
@@ -85,20 +101,22 @@ class Scores(Callback):
                 self._scorers[direction] = self._make()
                 self._scorers[direction].to(pl_module.device)
             seen = self._seen.get(direction, 0)
-            left = len(view["fake"]) if self.num_samples is None else self._share(trainer) - seen
-            if left > 0:
-                self._scorers[direction].update({key: part[:left] for key, part in view.items()})
-                self._seen[direction] = seen + min(left, len(view["fake"]))
+            taken = min(len(view["fake"]), self._share - seen)
+            if taken or direction not in self._seen:  # scorers join in what all processes do, with or without samples
+                self._scorers[direction].update({key: part[:taken] for key, part in view.items()})
+            self._seen[direction] = seen + taken
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for direction, seen in self._seen.items():
             samples = trainer.strategy.reduce(torch.tensor(float(seen), device=pl_module.device), reduce_op="sum")
             if samples < 2:
-                raise ValueError(f"metric/{self.name} needs at least 2 validation samples, got 1; give it more data")
+                raise ValueError(
+                    f"metric/{self.names[0]} needs at least 2 validation samples, got 1; give it more data"
+                )
             with isolate_rng():
                 torch.manual_seed(0)
                 values = self._scorers[direction].compute()
-            values = {**values, f"{self.name}_samples": samples}
+            values |= {f"{name}_samples": samples for name in self.names if name in values}
             for name, value in values.items():
                 # The processes agree already; sync_dist keeps Lightning from warning that they might not.
                 pl_module.log(metric_key(name, direction), value.float(), sync_dist=trainer.world_size > 1)
@@ -106,7 +124,11 @@ class Scores(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._scorers, self._make = {}, None
 
-    def _share(self, trainer: Trainer) -> int:
-        """How many of the samples this process scores."""
-        share, rest = divmod(self.num_samples or 0, trainer.world_size)
-        return share + (trainer.global_rank < rest)
+
+def _items(trainer: Trainer) -> int:
+    """How many items the validation data have, where a distributed sampler would go on; else any number."""
+    loader = trainer.val_dataloaders if trainer.state.fn == TrainerFn.FITTING else None
+    sampler = getattr(loader, "sampler", None)
+    if isinstance(sampler, DistributedSampler) and getattr(loader, "batch_size", None):
+        return len(sampler.dataset)  # type: ignore[arg-type]
+    return sys.maxsize

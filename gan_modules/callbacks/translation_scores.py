@@ -23,7 +23,7 @@ class SWD(Scores):
     """
 
     def __init__(self, num_samples: int | None = 1024, every_n_epochs: int = 1) -> None:
-        super().__init__("swd", _distances, every_n_epochs, num_samples)
+        super().__init__(["swd"], _distances, every_n_epochs, num_samples)
 
 
 class TranslationScores(Scores):
@@ -43,7 +43,7 @@ class TranslationScores(Scores):
     """
 
     def __init__(self, num_samples: int | None = 1024, every_n_epochs: int = 1) -> None:
-        super().__init__("swd", _translations, every_n_epochs, num_samples)
+        super().__init__(["swd", "psnr"], _translations, every_n_epochs, num_samples)
 
 
 def _distances() -> Callable[[], "_Distance"]:

@@ -12,7 +12,7 @@ def to_bytes(images: Tensor, real: bool) -> Tensor:
     A generator without a final tanh overshoots, so what it made is clamped; data must lie in the range.
 
     Args:
-        images: (n, c, h, w), floating point.
+        images: (n, c, h, w), floating point; n may be 0, for a process that has no samples.
         real: whether these are data.
 
     Raises:
@@ -21,12 +21,12 @@ def to_bytes(images: Tensor, real: bool) -> Tensor:
     >>> to_bytes(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3), real=True).flatten().tolist()
     [0, 128, 255]
     """
-    if images.ndim != 4 or not images.is_floating_point() or not images.numel():
+    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape[1:]:
         raise ValueError(
             f"a metric of pictures needs floating-point images (n, c, h, w), got {images.dtype} of shape "
             f"{tuple(images.shape)}; leave this metric out for other data"
         )
-    low, high = (bound.item() for bound in torch.aminmax(images.detach()))
+    low, high = (bound.item() for bound in torch.aminmax(images.detach())) if len(images) else (0.0, 0.0)
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         kind = "the data" if real else "the generated images"
         raise ValueError(f"a metric needs finite images, but {kind} hold NaN or infinity; look at the losses")

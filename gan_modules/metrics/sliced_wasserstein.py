@@ -13,6 +13,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from gan_modules import checks
+from gan_modules.metrics.gathering import in_turn
 from gan_modules.metrics.pixels import to_bytes
 from gan_modules.randomness import mix
 
@@ -26,9 +27,9 @@ _SLAB = 256  # images, or directions / 2, that are worked on at once: bounds the
 class SlicedWasserstein(Metric):
     """The mean over pyramid levels of the sliced Wasserstein distance between patches, times 1000; less is better.
 
-    Where the patches lie depends on the seed and the image's number in its stream, and the directions on the seed, so
-    that the same images give the same number in any split into batches, over any number of processes that share the
-    data out in turn, and whatever else draws random numbers. Equal sets have a distance near, not at, zero: their
+    Where the patches lie depends on the seed and the image's place among all, and the directions on the seed, so that
+    the same images give the same number in any split into batches, over any number of processes that are dealt the
+    images in turn, and whatever else draws random numbers. Equal sets have a distance near, not at, zero: their
     patches are drawn independently.
 
     Images are kept as bytes (c h w bytes each); `compute` holds the patches of one level (25 kB times c an image).
@@ -50,15 +51,13 @@ class SlicedWasserstein(Metric):
     full_state_update = False
     real_images: list[Tensor]
     fake_images: list[Tensor]
-    real_numbers: list[Tensor]
-    fake_numbers: list[Tensor]
 
     def __init__(self, seed: int = 0, reset_real: bool = True) -> None:
-        super().__init__()
+        super().__init__(dist_sync_fn=in_turn)
         checks.seed(seed=seed)
         checks.switch(reset_real=reset_real)
         self.seed, self.reset_real = seed, reset_real
-        for state in ("real_images", "fake_images", "real_numbers", "fake_numbers"):
+        for state in ("real_images", "fake_images"):
             self.add_state(state, [], dist_reduce_fx="cat")
 
     def update(self, images: Tensor, real: bool) -> None:
@@ -72,9 +71,7 @@ class SlicedWasserstein(Metric):
                 f"the sliced Wasserstein distance needs images of at least {PATCH} x {PATCH} pixels, "
                 f"got {images.shape[-2]} x {images.shape[-1]}; use larger images or leave it out"
             )
-        kept, numbers = (self.real_images, self.real_numbers) if real else (self.fake_images, self.fake_numbers)
-        numbers.append(_numbers(sum(map(len, numbers)), len(images)).to(images.device))
-        kept.append(to_bytes(images, real))
+        (self.real_images if real else self.fake_images).append(to_bytes(images, real))
 
     def compute(self) -> Tensor:
         """The distance, a scalar.
@@ -90,12 +87,11 @@ class SlicedWasserstein(Metric):
                 f"expected real and fake images of one shape, got {tuple(real.shape[1:])} and {tuple(fake.shape[1:])}; "
                 "resize or convert one side"
             )
-        numbers = dim_zero_cat(self.real_numbers), dim_zero_cat(self.fake_numbers)
         distances = []
         for level in range(levels_of(*real.shape[-2:])):
             patches = [
-                _normalised(_patches(images, number, level, mix(self.seed, level, side)))
-                for side, (images, number) in enumerate(zip((real, fake), numbers, strict=True))
+                _normalised(_patches(images, level, mix(self.seed, level, side)))
+                for side, images in enumerate((real, fake))
             ]
             lines = directions(patches[0].shape[1], mix(self.seed, level, 2)).to(real.device)
             parts = torch.split(lines, _SLAB // 2)
@@ -104,10 +100,10 @@ class SlicedWasserstein(Metric):
 
     def reset(self) -> None:
         """Forget the images; with `reset_real=False` the generated ones alone."""
-        kept = list(self.real_images), list(self.real_numbers)  # reset empties the lists themselves
+        kept = list(self.real_images)  # reset empties the list itself
         super().reset()
         if not self.reset_real:
-            self.real_images, self.real_numbers = kept
+            self.real_images = kept
 
 
 def levels_of(height: int, width: int) -> int:
@@ -166,23 +162,16 @@ def _sorted(rows: Tensor) -> Tensor:
     return rows.sort(dim=1).values
 
 
-def _numbers(seen: int, count: int) -> Tensor:
-    """The numbers of the next `count` images, where the processes take the images of the data in turn."""
-    running = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if running else (0, 1)
-    return torch.arange(seen, seen + count) * world + rank
-
-
-def _patches(images: Tensor, numbers: Tensor, level: int, seed: int) -> Tensor:
+def _patches(images: Tensor, level: int, seed: int) -> Tensor:
     """The patches (128 n, c, 7, 7) of one level of byte images (n, c, h, w)."""
     levels = levels_of(*images.shape[-2:])
     found = []
     height, width = laplacian(images[:1].float(), level, levels).shape[-2:]
-    tops, lefts = (place.to(images.device) for place in positions(int(numbers.max()) + 1, height, width, seed))
-    for slab, number in zip(torch.split(images, _SLAB), torch.split(numbers, _SLAB), strict=True):
+    tops, lefts = (place.to(images.device) for place in positions(len(images), height, width, seed))
+    for slab, top, left in zip(*(torch.split(each, _SLAB) for each in (images, tops, lefts)), strict=True):
         windows = laplacian(slab.float(), level, levels).unfold(2, PATCH, 1).unfold(3, PATCH, 1)
         which = torch.arange(len(slab), device=images.device)[:, None]
-        found.append(windows[which, :, tops[number], lefts[number]].flatten(0, 1))
+        found.append(windows[which, :, top, left].flatten(0, 1))
     return torch.cat(found)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from gan_modules.callbacks import FID, KID, InceptionScore
+from gan_modules.callbacks.inception import inception
 
 
 def features(weights: Path, images: Tensor, name: str = "2048") -> np.ndarray[Any, Any]:
@@ -104,6 +105,11 @@ def test_inception_score(known, trainer, loader, pictures, inception_weights) ->
     expected = np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
     assert scores_of(whole) == pytest.approx({"metric/inception_score": expected, **samples}, rel=1e-3)
     assert np.isfinite(scores_of(halves)["metric/inception_score_std"])
+
+
+@pytest.mark.parametrize(("feature", "size"), [("2048", 2048), ("logits_unbiased", 1008)])
+def test_no_images_have_no_features(feature: str, size: int, inception_weights: Path) -> None:
+    assert inception(feature, inception_weights)(torch.zeros(0, 3, 8, 8, dtype=torch.uint8)).shape == (0, size)
 
 
 def test_score_without_the_last_layer_is_refused(known, trainer, loader, pictures, inception_weights, tmp_path) -> None:

@@ -124,11 +124,12 @@ def test_validation_batches_pass_the_data_modules_hooks_as_validation(models, tr
     assert stages[:3] == [False, True, True]
 
 
-def test_last_picture_on_interrupt(models, trainer, loader, pictures, tmp_path) -> None:
+@pytest.mark.parametrize("told", [KeyboardInterrupt, SystemExit])
+def test_last_picture_on_interrupt(told: type[BaseException], models, trainer, loader, pictures, tmp_path) -> None:
     class Interrupt(Callback):
         def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
             if trainer.fit_loop.epoch_loop.total_batch_idx == 2:
-                raise KeyboardInterrupt
+                raise told
 
     with pytest.raises(SystemExit):
         trainer(callbacks=[SampleGrid(100), Interrupt()]).fit(models.GAN(), loader(pictures(40)), loader(pictures(4)))

@@ -47,8 +47,8 @@ def test_translations_are_scored_beside_doing_nothing(directions: int, models, t
     assert found[f"metric/psnr{end}"] == pytest.approx(decibels(view["fake"], x_as_y), rel=1e-5)
     assert found[f"metric/swd_identity{end}"] == pytest.approx(distance(y, source), rel=1e-4)
     assert found[f"metric/psnr_identity{end}"] == pytest.approx(decibels(source, x_as_y), rel=1e-5)
-    assert found[f"metric/swd_samples{end}"] == 12
-    assert len(found) == 5 * directions
+    assert found[f"metric/swd_samples{end}"] == found[f"metric/psnr_samples{end}"] == 12
+    assert len(found) == 6 * directions
 
 
 def test_truth_is_optional(models, trainer, loader, domains) -> None:
