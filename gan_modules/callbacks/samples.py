@@ -82,9 +82,9 @@ class SampleGrid(Callback):
         self._paint(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        alone = trainer.world_size == 1 or self._painter is not None  # the first picture takes all processes
-        stopped = isinstance(exception, (KeyboardInterrupt, SystemExit))
-        if stopped and trainer.training and alone:
+        # all processes agree on a SystemExit; a KeyboardInterrupt may meet one alone, and painting may take all
+        stopped = (KeyboardInterrupt, SystemExit) if trainer.world_size == 1 else SystemExit
+        if isinstance(exception, stopped) and trainer.training:
             self._paint(trainer, pl_module)
 
     def _paint(self, trainer: Trainer, module: LightningModule) -> None:
