@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
@@ -141,19 +140,3 @@ def test_bad_input_is_named(models, trainer, loader, pictures, domains) -> None:
         SWD(every_n_epochs=0)
     with pytest.raises(ValueError, match="num_samples"):
         SWD(num_samples=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("limit", [None, 6])
-def test_two_processes_equal_one(limit: int | None, models, trainer, loader, domains, tmp_path) -> None:
-    class Report(Callback):
-        def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-            torch.save(scores_of(trainer), tmp_path / f"{trainer.world_size}-{trainer.global_rank}")
-
-    for options in ({}, {"devices": 2, "strategy": "ddp_fork"}):
-        fit = trainer(callbacks=[TranslationScores(num_samples=limit), Report()], **options)
-        fit.validate(models.Translator(), loader(domains, 2), verbose=False)
-    one, *two = (torch.load(tmp_path / name) for name in ("1-0", "2-0", "2-1"))
-    assert len(one) == 10
-    assert one["metric/swd_samples/x_to_y"] == (limit or 12)
-    assert two[0] == two[1] == pytest.approx(one, rel=1e-5)
