@@ -4,18 +4,21 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple, TypedDict, Unpack, cast
+from pathlib import Path
+from typing import IO, Any, ClassVar, NamedTuple, Self, TypedDict, Unpack, cast
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.model_helpers import _restricted_classmethod
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from gan_modules import checks, execution, randomness
+from gan_modules import checks, execution, randomness, vetting
 from gan_modules.averaging import Averages
 from gan_modules.batches import size_of
 from gan_modules.randomness import Stream, mix
+from gan_modules.reading import checked_path, contents
 
 Loss = Callable[..., Any]
 
@@ -307,12 +310,39 @@ class AdversarialModule(LightningModule):
             _raise_unless(bool(finite), gradient, batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["adversarial"] = {name: getattr(self, name) for name in self.persistent}
+        checkpoint["adversarial"] = self._counters()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for name, value in checkpoint.get("adversarial", {}).items():
-            if name in self.persistent:
-                setattr(self, name, value)
+        vetting.check(checkpoint, self, self._counters())
+        for name in self.persistent:
+            setattr(self, name, checkpoint["adversarial"][name])
+
+    def _counters(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.persistent}
+
+    @_restricted_classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: str | Path | IO[bytes],
+        map_location: Any = None,
+        hparams_file: str | Path | None = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """As Lightning's, of local files, of which nothing is executed unless `weights_only` is False.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: for a URL, and if the file does not hold what such a module saves.
+        """
+        if isinstance(checkpoint_path, (str, Path)):
+            checked_path(checkpoint_path)
+        if weights_only is not False:
+            vetting.check_arguments(contents(checkpoint_path, mapped=True))
+        return super().load_from_checkpoint(
+            checkpoint_path, map_location, hparams_file, strict, weights_only is not False, **kwargs
+        )
 
 
 class _Division(NamedTuple):

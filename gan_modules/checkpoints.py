@@ -1,18 +1,21 @@
 """From a checkpoint that `scripts/fit.py` wrote back to the module, without executing what the file says."""
 
-import pickle
-from argparse import ArgumentError
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import ArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.optim import Optimizer
 
+from gan_modules import vetting
 from gan_modules.adversarial import AdversarialModule
+from gan_modules.reading import contents, shown, tensors
 
 TRUSTED = ("gan_modules", "torch.nn", "torch.optim")
 """Packages whose classes a checkpoint may name."""
@@ -27,7 +30,8 @@ def load(path: str | Path, trust: tuple[str, ...] = ()) -> AdversarialModule:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is no checkpoint of `scripts/fit.py`, or names a class of another package.
+        ValueError: if the file is no checkpoint of `scripts/fit.py`, names a class of another package, or holds what
+            no such module has.
     """
     return rebuilt(read(path), path, trust)
 
@@ -36,20 +40,23 @@ def rebuilt(checkpoint: dict[str, Any], path: str | Path, trust: tuple[str, ...]
     """`load` for a checkpoint that `read` has read already; `path` is what errors call it.
 
     Raises:
-        ValueError: if it names a class of another package, or cannot be rebuilt.
+        ValueError: if it names a class of another package, cannot be rebuilt, or holds what no such module has.
     """
     model = checkpoint["config"]["model"]
-    for name, is_class in _import_paths(model):
+    for name, is_class in _import_paths(model, path):
         _check_trusted(name, is_class, path, trust)
+    numbers = sum(tensor.numel() for _, tensor in tensors(checkpoint["state_dict"]))
     try:
-        module = _built(model)
-    except (ArgumentError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{path} describes a model that this version cannot build; use the one that wrote it"
-        ) from error
-    check_fits(checkpoint, module, path)
+        with _at_most(numbers):
+            module = _built(model)
+    except Exception as error:  # whatever the options of a stranger make constructors say
+        raise ValueError(f"{path} describes a model that this version cannot build: {error}") from error
+    try:
+        vetting.check_weights(checkpoint["state_dict"], module)
+        module.on_load_checkpoint(checkpoint)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
     module.load_state_dict(checkpoint["state_dict"])
-    module.on_load_checkpoint(checkpoint)
     return module.eval()
 
 
@@ -61,21 +68,21 @@ def _built(model: dict[str, Any]) -> AdversarialModule:
         return parser.instantiate(parser.parse_object({"model": model})).model
 
 
-def check_fits(checkpoint: dict[str, Any], module: AdversarialModule, path: str | Path) -> None:
-    """Refuse the checkpoint of another model.
+@contextmanager
+def _at_most(numbers: int) -> Iterator[None]:
+    """Inside, a network of more parameters than the file has weights for is not built to its end."""
+    left = [2 * numbers]  # some are registered again, as by a parametrization
 
-    Raises:
-        ValueError: if names or shapes of the parameters differ.
-    """
-    saved, own = (
-        {name: value.shape if isinstance(value, Tensor) else None for name, value in state.items()}
-        for state in (checkpoint.get("state_dict", {}), module.state_dict())
-    )
-    if different := sorted(name for name in saved.keys() | own.keys() if saved.get(name, 0) != own.get(name, 0)):
-        raise ValueError(
-            f"{path} is a checkpoint of another model or of other sizes ({len(different)} parameters differ, "
-            f"{different[0]} for one); give the options that it was trained with"
-        )
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        left[0] -= parameter.numel() if parameter is not None else 0
+        if left[0] < 0:
+            raise ValueError("it has more parameters than the file has weights for")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -86,7 +93,8 @@ def read(path: str | Path) -> dict[str, Any]:
         ValueError: if it is no checkpoint of `scripts/fit.py`.
     """
     checkpoint = contents(path)
-    if not {"config", "state_dict"} <= checkpoint.keys():
+    config = checkpoint.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict) or "state_dict" not in checkpoint:
         raise ValueError(
             f"{path} has no configuration in it, so it was not written by scripts/fit.py; build the module yourself "
             "and use its load_from_checkpoint"
@@ -94,33 +102,20 @@ def read(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def contents(path: str | Path) -> dict[str, Any]:
-    """What a checkpoint of any Trainer holds, of which only tensors and plain data are read.
+def _import_paths(node: Any, path: str | Path) -> list[tuple[str, bool]]:
+    """What the configuration of a model may import, and whether it is made with arguments from the file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no checkpoint, or is damaged.
+        ValueError: for text that would be read as more than a name or a number: YAML that names further classes.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a checkpoint, got {path}, which is no file; runs have checkpoints/last.ckpt")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"expected a checkpoint, but {path} is none, or is damaged; give another file") from error
-    if not isinstance(checkpoint, dict):
-        raise ValueError(f"expected a checkpoint, but {path} holds a {type(checkpoint).__name__}; give another file")
-    return checkpoint
-
-
-def _import_paths(node: Any) -> list[tuple[str, bool]]:
-    """What the configuration of a model may import, and whether it is made with arguments from the file."""
     if isinstance(node, dict):
-        own = [(str(node["class_path"]), True)] if "." in str(node.get("class_path", "")) else []
-        rest = [value for key, value in node.items() if key != "class_path"]
-        return own + [path for value in rest for path in _import_paths(value)]
+        own = [(str(node["class_path"]), True)] if "class_path" in node else []
+        rest = [(key, value) for key, value in node.items() if key != "class_path"]
+        return own + [found for pair in rest for each in pair for found in _import_paths(each, path)]
     if isinstance(node, list):
-        return [path for value in node for path in _import_paths(value)]
+        return [found for value in node for found in _import_paths(value, path)]
+    if isinstance(node, str) and not re.fullmatch(r"[\w./+-]*", node):
+        raise ValueError(f"{path} gives {shown(node)} as an option of its model, which is no name and no number")
     # functions, and classes without arguments, are given by their path alone
     dotted = isinstance(node, str) and "." in node and all(part.isidentifier() for part in node.split("."))
     return [(node, False)] if dotted else []

@@ -25,10 +25,16 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
+<<<<<<< HEAD
 from gan_modules import checkpoints
 from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
+=======
+from gan_modules import vetting
+from gan_modules.callbacks import ProgressBar, SampleGrid
+>>>>>>> c94f8fa (A checkpoint is vetted whole before any of it is used: forms, ranges, finite numbers, paths)
 from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
+from gan_modules.reading import contents
 from gan_modules.strategies import AdversarialDDP
 
 _RUN = "GAN_MODULES_RUN"
@@ -239,13 +245,18 @@ def fit(arguments: Sequence[str]) -> None:
     try:
         cli = GANCLI(*expanded(arguments))
         if cli.config.ckpt_path not in (None, "last", "best", "hpc"):
-            saved = checkpoints.contents(cli.config.ckpt_path)
-            checkpoints.check_fits(saved, cli.model, cli.config.ckpt_path)
+            vetting.check_version(contents(cli.config.ckpt_path, mapped=True))
         try:
+<<<<<<< HEAD
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
         except SystemExit:  # told to stop, everything being saved
             if cli.trainer.is_global_zero:
                 print(whereabouts(cli.folder))
+=======
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path, weights_only=True)
+        except SystemExit:  # so Lightning ends after Ctrl-C, everything being saved
+            print(whereabouts(cli.folder))
+>>>>>>> c94f8fa (A checkpoint is vetted whole before any of it is used: forms, ranges, finite numbers, paths)
             raise
         if cli.trainer.checkpoint_callbacks:
             cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")

@@ -48,5 +48,19 @@ class ImageHistory(nn.Module):
     def get_extra_state(self) -> dict[str, Any]:
         return {"images": self.images, "count": self.count}
 
+    def check_extra_state(self, state: Any) -> None:
+        """Raise ValueError unless `state` is that of a history of this size."""
+        if isinstance(state, dict) and state.keys() == {"images", "count"}:
+            images, count = state["images"], state["count"]
+            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[:1] in ((0,), (self.size,)):
+                counted = type(count) is int and 0 <= count <= len(images)
+                if counted and torch.isfinite(images).all():
+                    return
+        raise ValueError(
+            f"the checkpoint's history must hold {self.size} finite images, and how many of them are filled; it is of "
+            "another history_size, damaged or was tampered with: give another file"
+        )
+
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.check_extra_state(state)
         self.images, self.count = state["images"].to(self.images.device, copy=True), state["count"]
