@@ -25,13 +25,8 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
-<<<<<<< HEAD
-from gan_modules import checkpoints
-from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
-=======
 from gan_modules import vetting
-from gan_modules.callbacks import ProgressBar, SampleGrid
->>>>>>> c94f8fa (A checkpoint is vetted whole before any of it is used: forms, ranges, finite numbers, paths)
+from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
 from gan_modules.reading import contents
@@ -247,16 +242,10 @@ def fit(arguments: Sequence[str]) -> None:
         if cli.config.ckpt_path not in (None, "last", "best", "hpc"):
             vetting.check_version(contents(cli.config.ckpt_path, mapped=True))
         try:
-<<<<<<< HEAD
-            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path, weights_only=True)
         except SystemExit:  # told to stop, everything being saved
             if cli.trainer.is_global_zero:
                 print(whereabouts(cli.folder))
-=======
-            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path, weights_only=True)
-        except SystemExit:  # so Lightning ends after Ctrl-C, everything being saved
-            print(whereabouts(cli.folder))
->>>>>>> c94f8fa (A checkpoint is vetted whole before any of it is used: forms, ranges, finite numbers, paths)
             raise
         if cli.trainer.checkpoint_callbacks:
             cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")

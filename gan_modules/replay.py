@@ -49,16 +49,16 @@ class ImageHistory(nn.Module):
         return {"images": self.images, "count": self.count}
 
     def check_extra_state(self, state: Any) -> None:
-        """Raise ValueError unless `state` is that of a history of this size."""
+        """Raise ValueError unless `state` is that of a history; one of another size is forgotten at the next batch."""
         if isinstance(state, dict) and state.keys() == {"images", "count"}:
             images, count = state["images"], state["count"]
-            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[:1] in ((0,), (self.size,)):
+            if isinstance(images, Tensor) and images.is_floating_point() and images.ndim:
                 counted = type(count) is int and 0 <= count <= len(images)
                 if counted and torch.isfinite(images).all():
                     return
         raise ValueError(
-            f"the checkpoint's history must hold {self.size} finite images, and how many of them are filled; it is of "
-            "another history_size, damaged or was tampered with: give another file"
+            "the checkpoint's history must hold finite images, and how many of them are filled; it is damaged or was "
+            "tampered with: give another file"
         )
 
     def set_extra_state(self, state: dict[str, Any]) -> None:

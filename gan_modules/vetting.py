@@ -225,6 +225,7 @@ def check_progress(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
     loops = checkpoint.get("loops")
     if not isinstance(loops, dict) or not isinstance(loops.get("fit_loop"), dict):
         refuse("loops", "there, to go on from", loops)
+    check_form("global_step", checkpoint.get("global_step"), 0)
     saved, own = loops["fit_loop"], trainer.fit_loop.state_dict()
     for name in own.keys() & {*saved, *_PROGRESS}:
         check_form(f"loops.{name}", saved.get(name), own[name])
@@ -233,6 +234,10 @@ def check_progress(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
             if counts != sorted(counts, reverse=True):
                 refuse(f"loops.{name}", "in order (ready, started, processed, completed)", tracker)
     epochs, batches, steps = (saved[name] for name in _PROGRESS[:3])
+    if batches["current"]["processed"] < batches["current"]["ready"]:
+        raise ValueError(
+            "the checkpoint was saved in the middle of a batch, from where no run can go on; give one before it"
+        )
     at_least = (
         ("batches_seen", checkpoint["adversarial"]["batches_seen"], batches["total"]["completed"]),
         ("batches in all", batches["total"]["ready"], steps["total"]["completed"]),
