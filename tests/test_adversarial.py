@@ -549,3 +549,13 @@ def test_data_of_another_kind_are_named(name: str) -> None:
 def test_adam_is_fused() -> None:
     optimizer = adam([nn.Parameter(torch.zeros(1))], 1e-3, (0.0, 0.9))
     assert optimizer.defaults["fused"] and optimizer.defaults["betas"] == (0.0, 0.9)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_device_the_step_is_left_out_and_the_run_stops_a_batch_later() -> None:
+    module = Players(alternate, optimizer=lambda parameters: adam(parameters, 0.1, (0.5, 0.9)))
+    module.critic.weight.register_hook(lambda gradient: gradient / (module.batches_seen < 2))
+    with pytest.raises(FloatingPointError, match="for critic is not finite at batch 2"):
+        run(module, batches(8), accelerator="gpu")
+    assert module.batches_seen == 3 and all(value.isfinite().all() for value in module.parameters())

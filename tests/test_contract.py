@@ -12,6 +12,7 @@ from torch import Tensor
 from variants import LATENT_MODELS, NAMES, build, loader, same, trained, trainer, whole_state
 
 from gan_modules import ACGAN, AdversarialModule, CycleGAN, InfoGAN
+from gan_modules.callbacks import Checkpoints
 from gan_modules.randomness import Stream, use
 
 every_variant = pytest.mark.parametrize("name", NAMES)
@@ -292,3 +293,25 @@ def test_grids_are_laid_out_as_the_model_wants_them() -> None:
     torch.testing.assert_close(code[0, :, 0], torch.linspace(-1, 1, 4))
     torch.testing.assert_close(code[3, :, 0], torch.linspace(-2, 2, 4))
     torch.testing.assert_close(code[4, :, 1], torch.linspace(-2, 2, 4))
+
+
+@every_variant
+def test_a_gradient_that_is_not_finite_stops_the_run_before_its_step(name: str, tmp_path: Path) -> None:
+    for child in networks_of(build(name)):
+        module = build(name, **MECHANICS)
+        poisoned = next(getattr(module, child).parameters())
+        poisoned.register_hook(lambda gradient, module=module: gradient / (module.batches_seen < 4))
+        saves = Checkpoints(dirpath=tmp_path, save_last=True, save_top_k=0, save_on_exception=True)
+        with pytest.raises(FloatingPointError, match=rf"the gradient of \w+_loss for .*{child}.* at batch 4, so"):
+            trainer(callbacks=[saves], enable_checkpointing=True).fit(module, loader(name, 8))
+        assert all(value.isfinite().all() for value in module.state_dict().values() if isinstance(value, Tensor))
+        saved = torch.load(tmp_path / "stopped.ckpt", weights_only=True)
+        assert same(dict(module.state_dict()), saved["state_dict"]) and saved["adversarial"]["batches_seen"] == 4
+        assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_gradients_are_not_checked_where_that_is_not_wanted() -> None:
+    module = build("gan", check_finite=False)
+    next(module.discriminator.parameters()).register_hook(lambda gradient: gradient * math.nan)  # type: ignore
+    trainer().fit(module, loader("gan", 2))
+    assert any(not value.isfinite().all() for value in weights(module).values())

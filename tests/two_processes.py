@@ -17,7 +17,7 @@ from variants import NAMES, build, loader, trainer, whole_state
 
 from gan_modules.strategies import AdversarialDDP
 
-BATCHES, BATCH = 6, 8  # the batch of all processes together: a process of two has a whole group of four
+BATCHES, BATCH = 6, 8  # the batch of all processes together
 
 
 class Traffic(Callback):
@@ -59,7 +59,8 @@ def run(name: str, rank: int, processes: int, own: bool = True, **options: Any) 
     module.seed = options.pop("seed", 5)
     strategy = {"strategy": options.pop("strategy", AdversarialDDP()), "devices": processes} if processes > 1 else {}
     fitted = trainer(precision="64-true", **strategy, **options)
-    data = loader(name, BATCHES, BATCH, rank, processes)
+    batch = 2 * BATCH if name == "pggan" else BATCH  # which it cuts in two
+    data = loader(name, BATCHES, batch, rank, processes)
     fitted.fit(module, data, loader(name, 1, BATCH, rank, processes))
     return module, fitted
 

@@ -137,8 +137,8 @@ def _cyclegan(own: bool, **options: Any) -> AdversarialModule:
 
 def _pggan(own: bool, **options: Any) -> AdversarialModule:
     pair = networks.ProgressiveGenerator(LATENT, SIZE, 3, 8), networks.ProgressiveDiscriminator(SIZE, 3, 8)
-    # a part of a batch of 8 must still hold whole groups of the standard deviation
-    options = {**GROWTH, "batch_sizes": None if own else {4: 2}, **options}
+    # each of two parts of 8 images holds a whole group of the standard deviation
+    options = {**GROWTH, "batch_sizes": {4: 8, 8: 8} if own else {4: 2}, **options}
     return ProgressiveGAN(*pair, LATENT, **options)
 
 
