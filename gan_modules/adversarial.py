@@ -314,6 +314,8 @@ class AdversarialModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         vetting.check(checkpoint, self, self._counters())
+        if self._trainer is not None:  # Lightning converts only what it has loaded, float64 rounded to float32
+            self.trainer.precision_plugin.convert_module(self)
         for name in self.persistent:
             setattr(self, name, checkpoint["adversarial"][name])
 

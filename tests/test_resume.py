@@ -80,3 +80,7 @@ def test_other_variants_go_on_too(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_workers_change_nothing(tmp_path: Path) -> None:
     assert_exact("wgan_gp", tmp_path, 5, workers=2)
+
+
+def test_double_precision_is_not_rounded(tmp_path: Path) -> None:
+    assert_exact("wgan_gp", tmp_path, 9, precision="64-true")
