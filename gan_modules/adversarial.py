@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.model_helpers import _restricted_classmethod
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from gan_modules import checks, execution, randomness, vetting
+from gan_modules import checks, execution, randomness, sharding, vetting
 from gan_modules.averaging import Averages
 from gan_modules.batches import size_of
 from gan_modules.randomness import Stream, mix
@@ -131,6 +131,7 @@ class AdversarialModule(LightningModule):
         """
         division = self._division(optimizer)
         parameters = [parameter for parameter in division.own if parameter.requires_grad]
+        leaves = None if sharding.is_sharded(parameters) else parameters
         self._descending = f"the gradient of {getattr(loss, '__name__', 'the loss')} for {division.networks}"
         returned = []
         optimizer.zero_grad()
@@ -140,7 +141,7 @@ class AdversarialModule(LightningModule):
                 outcome = outcome if isinstance(outcome, tuple) else (outcome,)
                 # autocast would lower the second derivatives of a penalty
                 with torch.autocast(self.device.type, enabled=False):
-                    self.manual_backward(outcome[0] / self.micro_batches, inputs=parameters)
+                    self.manual_backward(outcome[0] / self.micro_batches, inputs=leaves)
                 returned.append([each.detach() for each in outcome])
         self._count_once_a_batch(optimizer)
         optimizer.step()
@@ -203,6 +204,10 @@ class AdversarialModule(LightningModule):
             # a short memory at first, as a new network changes fast
             decay = min(self.average_decay, (1 + self.generator_steps) / (10 + self.generator_steps))
             self.averages.follow({name: getattr(self, name) for name in self.generators}, decay)
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None:
+            sharding.shard(self, self.device_mesh["data_parallel"])
 
     def on_fit_start(self) -> None:
         if self.seed is None:
