@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.model_helpers import _restricted_classmethod
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from gan_modules import checks, execution, randomness, sharding, vetting
+from gan_modules import checks, execution, randomness, sharding, strategies, vetting
 from gan_modules.averaging import Averages
 from gan_modules.batches import size_of
 from gan_modules.randomness import Stream, mix
@@ -205,9 +205,13 @@ class AdversarialModule(LightningModule):
             decay = min(self.average_decay, (1 + self.generator_steps) / (10 + self.generator_steps))
             self.averages.follow({name: getattr(self, name) for name in self.generators}, decay)
 
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            strategies.check(self.trainer.strategy)
+
     def configure_model(self) -> None:
         if self.device_mesh is not None:
-            sharding.shard(self, self.device_mesh["data_parallel"])
+            sharding.shard(self)
 
     def on_fit_start(self) -> None:
         if self.seed is None:
@@ -286,7 +290,7 @@ class AdversarialModule(LightningModule):
         if scaler is not None and fused:
             scaler.unscale_(optimizer)  # Lightning leaves it to the step of fused optimizers, too late for a norm
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        norm = sharding.whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
         if check:
             self._check_finite(optimizer, norm, fused)
         if self.clip_norm is not None:

@@ -25,11 +25,12 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
-from gan_modules import vetting
+from gan_modules import strategies, vetting
 from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
 from gan_modules.reading import contents
+from gan_modules.sharding import AdversarialModelParallel
 from gan_modules.strategies import AdversarialDDP
 
 _RUN = "GAN_MODULES_RUN"
@@ -108,7 +109,8 @@ class GANCLI(LightningCLI):
 
     def __init__(self, name: str, args: list[str], chosen: set[str]) -> None:
         self.name, self.chosen = name, chosen
-        StrategyRegistry.register("ddp", AdversarialDDP, description="DDP for several optimizers", override=True)
+        for strategy, own in (("ddp", AdversarialDDP), ("model_parallel", AdversarialModelParallel)):
+            StrategyRegistry.register(strategy, own, description="for several optimizers", override=True)
         super().__init__(
             parser_class=Parser,
             save_config_callback=ConfigInCheckpoint,
@@ -129,6 +131,8 @@ class GANCLI(LightningCLI):
         parser.set_defaults({f"checkpoint.{name}": value for name, value in defaults.items()})
 
     def before_instantiate_classes(self) -> None:
+        strategy = self.config.trainer.strategy
+        strategies.check(getattr(strategy, "class_path", strategy))
         name = self.name or self.config.model.class_path.rsplit(".", 1)[-1].lower()
         # processes that Lightning starts inherit the name of the run
         run = os.environ.setdefault(_RUN, time.strftime(f"%Y-%m-%d_%H-%M-%S_{os.getpid()}"))
@@ -235,7 +239,13 @@ def fit(arguments: Sequence[str]) -> None:
         raise ValueError("expected --model NAME; --list prints the models and the data sets, --help the options")
     for package in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(package).setLevel(logging.WARNING)
-    for noise in ("LightningCLI's args parameter", ".*LeafSpec", ".*does not have many workers", ".*is not empty"):
+    for noise in (
+        ".*returned a view tensor",
+        "LightningCLI's args parameter",
+        ".*LeafSpec",
+        ".*does not have many workers",
+        ".*is not empty",
+    ):
         warnings.filterwarnings("ignore", noise)
     try:
         cli = GANCLI(*expanded(arguments))

@@ -51,6 +51,8 @@ class AdversarialModelParallel(ModelParallelStrategy):
         super().setup_environment()
 
     def setup(self, trainer: Any) -> None:
+        if self.precision_plugin.precision == "16-mixed":
+            raise ValueError("shared-out gradients are not scaled; use precision bf16-mixed or 32-true")
         super().setup(trainer)
         norms = [m for m in self._module().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         self._statistics = [s for norm in norms for s in (norm.running_mean, norm.running_var) if s is not None]
@@ -88,8 +90,8 @@ class AdversarialModelParallel(ModelParallelStrategy):
 
     def _whole(self, state: Any) -> Any:
         """The state with all shares put together, on the first process, and an empty one on the others."""
-        whole = apply_to_collection(state, DTensor, lambda share: share.full_tensor().cpu())
-        return whole if self.is_global_zero else {}
+        together = apply_to_collection(state, DTensor, lambda share: whole(share).cpu())
+        return together if self.is_global_zero else {}
 
     def _module(self) -> LightningModule:
         if self.lightning_module is None:
@@ -97,12 +99,24 @@ class AdversarialModelParallel(ModelParallelStrategy):
         return self.lightning_module
 
 
-def shard(module: LightningModule, mesh: DeviceMesh) -> None:
-    """Share out the networks of a module, and their averages, among the processes of a mesh; once.
+def shard(module: LightningModule) -> None:
+    """Share out the networks of a module, and their averages, among the processes of its trainer; once.
 
     Raises:
-        ValueError: if the module has parameters that belong to no network, or parameters without a dimension.
+        ValueError: if the module has parameters that belong to no network, or parameters without a dimension; if it
+            is to be compiled or laid out in channels_last; or if the strategy is Lightning's own.
     """
+    if not isinstance(module.trainer.strategy, AdversarialModelParallel):
+        raise ValueError(
+            "Lightning's ModelParallelStrategy splits layers, not batches, and changes optimizers as it saves them; "
+            'use the strategy "adversarial_model_parallel"'
+        )
+    for option in ("wants_compiled", "channels_last"):
+        if getattr(module, option, False):
+            raise ValueError(
+                f"{option.removeprefix('wants_')} does not go with networks that are shared out; leave it out"
+            )
+    mesh = module.trainer.strategy.device_mesh["data_parallel"]
     for name, parameter in module.named_parameters():
         if "." not in name or parameter.ndim == 0:
             raise ValueError(
@@ -118,6 +132,11 @@ def shard(module: LightningModule, mesh: DeviceMesh) -> None:
 def is_sharded(parameters: list[nn.Parameter]) -> bool:
     """Whether these are shares of parameters, which are not themselves what a network computes with."""
     return any(isinstance(parameter, DTensor) for parameter in parameters)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor itself, or what the processes' shares of it are together; all of them have to ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def _networks(module: nn.Module) -> list[nn.Module]:
@@ -160,7 +179,9 @@ def _watch_inputs(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def _watch_gradient(network: nn.Module, gradient: Tensor | None) -> None:
-    if gradient is not None and gradient.requires_grad:  # it will be differentiated again, by way of all parameters of the network
+    if (
+        gradient is not None and gradient.requires_grad
+    ):  # it will be differentiated again, by way of all parameters of the network
         gradient.register_hook(partial(_gather, network))
 
 

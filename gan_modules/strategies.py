@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.distributed
 from lightning.pytorch import LightningModule
-from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
+from lightning.pytorch.strategies import DDPStrategy, Strategy, StrategyRegistry
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -45,6 +45,27 @@ class AdversarialDDP(DDPStrategy):
         if self.model is None:
             raise ValueError("expected a module to train, got none; call Trainer.fit with one")
         return self.model
+
+
+def check(strategy: Strategy | str) -> None:
+    """Say why a strategy of Lightning's, or one of that name, cannot train a module with several optimizers.
+
+    Raises:
+        ValueError: for DeepSpeed, the first FSDP, and DDP that does not look for unused parameters.
+    """
+    name = strategy.rsplit(".", 1)[-1] if isinstance(strategy, str) else type(strategy).__name__
+    if name.lower().startswith("deepspeed"):
+        raise ValueError(f"DeepSpeed takes one optimizer, and a GAN has several; {_ADVICE}")
+    if name.lower().startswith("fsdp"):
+        raise ValueError(f"the first FSDP cannot run a gradient penalty; {_ADVICE}")
+    if type(strategy) is DDPStrategy and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        raise ValueError(f"plain DDP fails where a loss leaves a network unused, as those of a GAN do; {_ADVICE}")
+
+
+_ADVICE = (
+    'use the strategy "adversarial_ddp", or "adversarial_model_parallel" for networks larger than a device '
+    "(to scripts/fit.py: ddp and model_parallel)"
+)
 
 
 @torch.no_grad()

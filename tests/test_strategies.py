@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from launching import launch
-from torch import Tensor
 from two_processes import BATCHES, states
-from variants import NAMES, same
+from variants import NAMES, assert_close, same
 
 every_variant = pytest.mark.parametrize("name", NAMES)
 
@@ -23,19 +21,6 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def alone() -> dict[str, Any]:
     """What one process finds on the same global batches."""
     return states(0, 1)
-
-
-def assert_close(actual: Any, expected: Any, path: str) -> None:
-    """Compare nested states: floating-point tensors to 1e-12 of their size, everything else exactly."""
-    if isinstance(expected, dict):
-        assert actual.keys() == expected.keys(), path
-        for key, value in expected.items():
-            assert_close(actual[key], value, f"{path}.{key}")
-    elif isinstance(expected, Tensor) and expected.is_floating_point():
-        size = max(1e-3, float(expected.abs().max()))  # biases start at 0: then it is what the steps moved
-        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12 * size, msg=lambda text: f"{path}: {text}")
-    else:
-        assert same(actual, expected), path
 
 
 @pytest.mark.slow

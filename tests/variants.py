@@ -237,6 +237,22 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
+def assert_close(actual: Any, expected: Any, path: str) -> None:
+    """Compare nested states: floating-point tensors to 1e-12 of their size, everything else exactly."""
+    if isinstance(expected, dict):
+        assert actual.keys() == expected.keys(), path
+        for key, value in expected.items():
+            assert_close(actual[key], value, f"{path}.{key}")
+    elif isinstance(expected, list):
+        for index, (each, value) in enumerate(zip(actual, expected, strict=True)):
+            assert_close(each, value, f"{path}.{index}")
+    elif isinstance(expected, Tensor) and expected.is_floating_point():
+        size = max(1e-3, float(expected.abs().max()))  # biases start at 0: then it is what the steps moved
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12 * size, msg=lambda text: f"{path}: {text}")
+    else:
+        assert same(actual, expected), path
+
+
 def whole_state(module: AdversarialModule, fitted: Trainer) -> dict[str, Any]:
     """All that a run carries from one batch to the next, copied."""
     schedulers = [config.scheduler.state_dict() for config in fitted.lr_scheduler_configs]
