@@ -111,11 +111,9 @@ def shard(module: LightningModule) -> None:
             "Lightning's ModelParallelStrategy splits layers, not batches, and changes optimizers as it saves them; "
             'use the strategy "adversarial_model_parallel"'
         )
-    for option in ("wants_compiled", "channels_last"):
-        if getattr(module, option, False):
-            raise ValueError(
-                f"{option.removeprefix('wants_')} does not go with networks that are shared out; leave it out"
-            )
+    for option, wanted in (("compile", "wants_compiled"), ("channels_last", "channels_last")):
+        if getattr(module, wanted, False):
+            raise ValueError(f"{option} does not go with networks that are shared out; leave it out")
     mesh = module.trainer.strategy.device_mesh["data_parallel"]
     for name, parameter in module.named_parameters():
         if "." not in name or parameter.ndim == 0:

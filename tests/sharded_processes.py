@@ -115,6 +115,16 @@ def resumed(rank: int, processes: int, folder: Path) -> dict[str, Any]:
     return found
 
 
+def variations(rank: int, processes: int) -> dict[str, Any]:
+    """The final states of a run in micro-batches, and of a module that is trained a second time."""
+    found = states(rank, processes, ("wgan_gp",), build={"micro_batches": 2})
+    module, _ = run("gan", rank, processes)
+    strategy = {"strategy": "adversarial_model_parallel", "devices": processes} if processes > 1 else {}
+    second = trainer(precision="64-true", **strategy)
+    second.fit(module, loader("gan", 3, BATCH, rank, processes))
+    return {"micro-batches": found["wgan_gp"], "again": whole(whole_state(module, second))}
+
+
 def penalty_alone(rank: int, processes: int) -> Any:
     """The weights after three steps."""
     torch.manual_seed(0)
@@ -153,6 +163,8 @@ def refused(processes: int) -> dict[str, str]:
     said = {}
     for name, module, strategy in (
         ("loose parameter", loose, "adversarial_model_parallel"),
+        ("compile", build("gan", own=True, compile=True), "adversarial_model_parallel"),
+        ("channels_last", build("gan", own=True, channels_last=True), "adversarial_model_parallel"),
         ("strategy", build("gan", own=True), ModelParallelStrategy()),
     ):
         try:
@@ -169,6 +181,7 @@ def results(rank: int, processes: int, folder: Path) -> dict[str, Any]:
     found["resumed"] = resumed(rank, processes, folder / "shared")
     found["resumed from one"] = resumed(rank, processes, folder / "alone")
     found["penalty alone"] = penalty_alone(rank, processes)
+    found["variations"] = variations(rank, processes)
     with patch.object(sharding, "PART", 1):
         found["parts"] = states(rank, processes, ("wgan_gp", "infogan", "cyclegan", "pggan"))
         found["penalty alone in parts"] = penalty_alone(rank, processes)

@@ -10,7 +10,7 @@ import torch
 from launching import launch
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.strategies import DDPStrategy
-from sharded_processes import BATCH, RESUMED, interrupted, penalty_alone, resumed, run, states
+from sharded_processes import BATCH, RESUMED, interrupted, penalty_alone, resumed, run, states, variations
 from variants import NAMES, assert_close, build, loader, same, trainer
 
 from gan_modules import WGANGP
@@ -36,6 +36,7 @@ def alone(folder: Path) -> dict[str, Any]:
         "states": states(0, 1),
         "interrupted": interrupted(0, 1, folder / "alone"),
         "penalty alone": penalty_alone(0, 1),
+        "variations": variations(0, 1),
     }
 
 
@@ -62,6 +63,12 @@ def test_two_processes_equal_one(kind: str, name: str, ranks: list[dict[str, Any
 @pytest.mark.parametrize("kind", ["penalty alone", "penalty alone in parts"])
 def test_a_penalty_may_stand_alone(kind: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
     assert_close(ranks[0][kind], alone["penalty alone"], kind)
+
+
+@slow
+@pytest.mark.parametrize("kind", ["micro-batches", "again"])
+def test_two_processes_equal_one_also_in(kind: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+    assert_close(ranks[0]["variations"][kind], alone["variations"][kind], kind)
 
 
 @slow
@@ -137,6 +144,8 @@ def test_the_trained_module_samples_and_is_validated_again(ranks: list[dict[str,
 def test_what_cannot_be_shared_out_is_said(ranks: list[dict[str, Any]]) -> None:
     said = ranks[0]["refused"]
     assert said["loose parameter"].startswith("temperature cannot be shared out among processes; make it")
+    for option in ("compile", "channels_last"):
+        assert said[option] == f"{option} does not go with networks that are shared out; leave it out"
     assert said["strategy"].endswith('use the strategy "adversarial_model_parallel"')
 
 
