@@ -31,8 +31,9 @@ class AdversarialModelParallel(ModelParallelStrategy):
     states, averages and all other networks stay shared out.
 
     A network must be called as `network(x)`, for that is when its parameters are gathered, by all processes alike:
-    also to sample from it after training. All processes start from the first one's parameters. Checkpoints are single
-    files that do not depend on the number of processes; the first process gathers them in its memory.
+    also to sample from it after training. Each process makes all networks in its host's memory, and all start from the
+    first one's parameters. Checkpoints are single files that do not depend on the number of processes; the first
+    process puts them together in its host's memory, and each reads them whole.
 
     Args:
         process_group_backend, timeout: as for Lightning's `ModelParallelStrategy`.
@@ -90,8 +91,14 @@ class AdversarialModelParallel(ModelParallelStrategy):
 
     def _whole(self, state: Any) -> Any:
         """The state with all shares put together, on the first process, and an empty one on the others."""
-        together = apply_to_collection(state, DTensor, lambda share: whole(share).cpu())
-        return together if self.is_global_zero else {}
+        first = self.is_global_zero
+
+        def together(share: DTensor) -> Tensor | None:
+            full = share.full_tensor()
+            return full.cpu() if first else None
+
+        gathered = apply_to_collection(state, DTensor, together)
+        return gathered if first else {}
 
     def _module(self) -> LightningModule:
         if self.lightning_module is None:
@@ -108,8 +115,8 @@ def shard(module: LightningModule) -> None:
     """
     if not isinstance(module.trainer.strategy, AdversarialModelParallel):
         raise ValueError(
-            "Lightning's ModelParallelStrategy splits layers, not batches, and changes optimizers as it saves them; "
-            'use the strategy "adversarial_model_parallel"'
+            "Lightning's ModelParallelStrategy splits layers by default, and steps an optimizer that has not stepped "
+            'to save it; use the strategy "adversarial_model_parallel"'
         )
     for option, wanted in (("compile", "wants_compiled"), ("channels_last", "channels_last")):
         if getattr(module, wanted, False):
@@ -177,9 +184,7 @@ def _watch_inputs(network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def _watch_gradient(network: nn.Module, gradient: Tensor | None) -> None:
-    if (
-        gradient is not None and gradient.requires_grad
-    ):  # it will be differentiated again, by way of all parameters of the network
+    if gradient is not None and gradient.requires_grad:  # it is to be differentiated again
         gradient.register_hook(partial(_gather, network))
 
 

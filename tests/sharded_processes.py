@@ -81,11 +81,12 @@ def whole(value: Any) -> Any:
 
 def run(name: str, rank: int, processes: int, own: bool = True, epochs: int = 1, **options: Any) -> tuple[Any, Any]:
     """Train a variant in double precision; the processes start from different weights, as they may."""
-    module = build(name, own, seed=rank, average_decay=0.9, clip_norm=1.0, **options.pop("build", {}))
+    mechanics = {"average_decay": 0.9, "clip_norm": 1.0, **options.pop("build", {})}
+    module = build(name, own, seed=rank, **mechanics)
     module.seed = 5
     ckpt_path = options.pop("ckpt_path", None)
     strategy = {"strategy": "adversarial_model_parallel", "devices": processes} if processes > 1 else {}
-    fitted = trainer(**{"precision": "64-true", **strategy, "max_epochs": epochs, **options})
+    fitted = trainer(**{"precision": "64-true", **strategy, "max_epochs": epochs, "num_sanity_val_steps": 1, **options})
     data = loader(name, 6 // epochs, BATCH, rank, processes)
     fitted.fit(module, data, loader(name, 1, BATCH, rank, processes), ckpt_path=ckpt_path)
     return module, fitted
@@ -118,7 +119,8 @@ def resumed(rank: int, processes: int, folder: Path) -> dict[str, Any]:
 def variations(rank: int, processes: int) -> dict[str, Any]:
     """The final states of a run in micro-batches, and of a module that is trained a second time."""
     found = states(rank, processes, ("wgan_gp",), build={"micro_batches": 2})
-    module, _ = run("gan", rank, processes)
+    # without an average the generator is first called by the sanity check, in inference mode
+    module, _ = run("gan", rank, processes, build={"average_decay": None})
     strategy = {"strategy": "adversarial_model_parallel", "devices": processes} if processes > 1 else {}
     second = trainer(precision="64-true", **strategy)
     second.fit(module, loader("gan", 3, BATCH, rank, processes))
