@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -60,6 +60,8 @@ def load_picture(
         picture = _flat(_upright(opened), background).convert("L" if channels == 1 else "RGB")
     if half is not None:
         middle = picture.width // 2
+        if not middle:
+            raise ValueError(f"{path} is one pixel wide, which makes no two halves.")
         picture = picture.crop(
             (0, 0, middle, picture.height) if half == "left" else (middle, 0, 2 * middle, picture.height)
         )
@@ -90,6 +92,7 @@ def find_pictures(root: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: if there is no such folder.
+        PermissionError: if it, or a folder below it, may not be read.
         ValueError: if `root` is no folder.
     """
     if not root.exists():
@@ -97,7 +100,7 @@ def find_pictures(root: Path) -> list[Path]:
     if not root.is_dir():
         raise ValueError(f"{root} is a file where a folder of pictures is expected.")
     found, seen = [], set()
-    for folder, subfolders, files in os.walk(root, followlinks=True):
+    for folder, subfolders, files in os.walk(root, onerror=_raised, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             subfolders.clear()
@@ -106,6 +109,10 @@ def find_pictures(root: Path) -> list[Path]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         found += [Path(folder, name) for name in files if _is_picture_name(name)]
     return sorted(found)
+
+
+def _raised(error: OSError) -> NoReturn:
+    raise error
 
 
 def _is_picture_name(name: str) -> bool:
@@ -138,6 +145,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} has more than {Image.MAX_IMAGE_PIXELS} pixels: make it smaller.") from error
     except Exception as error:  # Pillow's readers raise whatever the damage made them stumble over
+        if isinstance(error, PermissionError):
+            raise
         raise ValueError(f"{path} is damaged ({error}).") from error
 
 

@@ -258,7 +258,14 @@ class AdversarialModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._read_checks(self.batches_seen + 1)
+        if self.batches_seen == 0:
+            raise ValueError(_NO_BATCH)
         self._step_schedulers("epoch")
+
+    def on_fit_end(self) -> None:
+        wanted = self.trainer.max_steps != 0 and self.trainer.max_epochs != 0
+        if wanted and (self.trainer.num_training_batches == 0 or self.trainer.limit_train_batches == 0):
+            raise ValueError(_NO_BATCH)
 
     def on_validation_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._start_stream(-1 - batch_idx, self._shares(size_of(batch)))
@@ -363,6 +370,12 @@ class _Division(NamedTuple):
     others: list[nn.Parameter]
     generates: bool
     networks: str
+
+
+_NO_BATCH = (
+    "no step was taken, because the training data gave no batch; give more data, a smaller batch_size, or a larger "
+    "limit_train_batches"
+)
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float]) -> Adam:

@@ -3,10 +3,11 @@
 import logging
 import os
 import re
+import signal
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.resources import files
@@ -14,27 +15,25 @@ from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
 import yaml
 from jsonargparse import Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
-from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
-from gan_modules import strategies, vetting
+from gan_modules import checks, strategies, vetting
 from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
+from gan_modules.mistakes import explained, sentence
 from gan_modules.reading import contents
 from gan_modules.sharding import AdversarialModelParallel
 from gan_modules.strategies import AdversarialDDP
 
 _RUN = "GAN_MODULES_RUN"
-_TRIED = re.compile(r"^Expected a (<class 'NoneType'>|path but)|Errors:\s*$")
+MEMORY = "lower --data.batch_size or --data.image_size, or raise --model.micro_batches"
 _LOGGERS = {
     "wandb": "lightning.pytorch.loggers.WandbLogger",
     "tensorboard": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -81,7 +80,7 @@ class Parser(LightningArgumentParser):
     """Answers wrong options with one sentence."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        fail(_sentence(message) + self._nearest(message), 2)
+        fail(sentence(message) + self._nearest(message), 2)
 
     def _nearest(self, message: str) -> str:
         wrong = re.search(r"Option '([^']+)' is not accepted|unrecognized arguments: --([^ =]+)", message)
@@ -159,7 +158,23 @@ class GANCLI(LightningCLI):
             config["logger"] = [own, *(given if isinstance(given, list) else [given])]
         wanted = [c for c in callbacks if config["enable_checkpointing"] is not False or not isinstance(c, Checkpoint)]
         bar = [] if config["enable_progress_bar"] is False else [ProgressBar()]
-        return super()._instantiate_trainer(config, [*bar, *wanted, self.report])
+        _check_trainer(config)
+        try:
+            return super()._instantiate_trainer(config, [*bar, *wanted, self.report])
+        except TypeError as error:  # as for a number of devices that is none
+            raise ValueError(f"the trainer cannot be made: {error}") from error
+
+
+def _check_trainer(config: dict[str, Any]) -> None:
+    """Refuse options that manual optimization has others for, and numbers that Lightning takes and stumbles over."""
+    for name, default, ours in (
+        ("accumulate_grad_batches", 1, "micro_batches"),
+        ("gradient_clip_val", None, "clip_norm"),
+    ):
+        if config[name] != default:
+            raise ValueError(f"--trainer.{name} is for modules with one optimizer; give --model.{ours} instead")
+    for name, least in (("check_val_every_n_epoch", 1), ("log_every_n_steps", 0)):
+        checks.whole(least, **{f"trainer.{name}": least if config[name] is None else config[name]})
 
 
 def prepare_wandb(loggers: Any, folder: Path) -> None:
@@ -205,6 +220,8 @@ def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
             configs += ["--config", str(path)] if path else []
             rest += [] if path else [f"{option}={_LOGGERS.get(value, value)}"]
         else:
+            if option in ("--config", "-c") and (value or given):
+                _check_yaml(Path(value or given[0]))
             rest += [f"{option}={value}"] if value else [option]
     chosen = {each.partition("=")[0].removeprefix("--model.") for each in rest if each.startswith("--model.")}
     return name, configs + rest, {each.replace("init_args.", "") for each in chosen}
@@ -225,6 +242,15 @@ def _preset(option: str, value: str) -> Path | None:
         given = repr(value) if value else "nothing"
         raise ValueError(f"{option} expected a name or a class path, got {given}; {advice}--list prints them all")
     return None
+
+
+def _check_yaml(path: Path) -> None:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML ({error}); the config.yaml of a run shows the form") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold options by name, such as model: and data:, got {str(content)[:40]!r}")
 
 
 def fit(arguments: Sequence[str]) -> None:
@@ -253,6 +279,9 @@ def fit(arguments: Sequence[str]) -> None:
             vetting.check_version(contents(cli.config.ckpt_path, mapped=True))
         try:
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path, weights_only=True)
+        except Exception:
+            _end_others(cli.trainer)
+            raise
         except SystemExit:  # told to stop, everything being saved
             if cli.trainer.is_global_zero:
                 print(whereabouts(cli.folder))
@@ -264,43 +293,32 @@ def fit(arguments: Sequence[str]) -> None:
         os.environ.pop(_RUN, None)
 
 
-def main(run: Any, arguments: Sequence[str]) -> None:
-    """Run a command; a mistake of the user's ends it with one sentence and a non-zero exit code."""
+def _end_others(trainer: Trainer) -> None:
+    """The processes that Lightning has started would wait for this one."""
+    if trainer.strategy.launcher is not None:
+        trainer.strategy.launcher.kill(signal.SIGKILL)
+
+
+def main(run: Callable[[Sequence[str]], None], arguments: Sequence[str], memory: str = MEMORY) -> None:
+    """Run a command; a mistake of the user's ends it with one sentence and a non-zero exit code.
+
+    Args:
+        run: the command.
+        arguments: of the command line.
+        memory: what to lower where memory runs out.
+    """
     try:
         run(arguments)
-    except (ValueError, OSError, ImportError, FloatingPointError, MisconfigurationException) as mistake:
-        if os.environ.get("GAN_MODULES_TRACEBACK"):
+    except Exception as error:
+        said = explained(error, memory)
+        if said is None or os.environ.get("GAN_MODULES_TRACEBACK"):
             raise
-        fail(_said(mistake), 1)
-    except (TorchDynamoException, FailOnRecompileLimitHit) as mistake:
-        reason = re.search("raised exception (.*)", str(mistake))
-        why = reason[1] if reason else str(mistake).partition("\n")[0]
-        fail(f"torch.compile cannot compile a network ({why}); change the network, or leave --model.compile out", 1)
-    except torch.OutOfMemoryError:
-        fail("out of memory: lower --data.batch_size, raise --model.micro_batches, or lower --data.image_size", 1)
-    except RuntimeError as error:
-        if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error):
-            raise
-        fail("another process of this run has ended, and so does this one; go on from the newest checkpoint", 1)
+        fail(said, 1)
 
 
-def fail(sentence: str, code: int) -> NoReturn:
+def fail(message: str, code: int) -> NoReturn:
     """Print one sentence to standard error and exit."""
-    print(f"error: {sentence} (GAN_MODULES_TRACEBACK=1 shows the traceback)", file=sys.stderr)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(5)  # the first process meets the same mistake, says so, and ends this one
+    print(f"error: {message} (GAN_MODULES_TRACEBACK=1 shows the traceback)", file=sys.stderr)
     raise SystemExit(code)
-
-
-def _said(mistake: Exception) -> str:
-    if isinstance(mistake, OSError) and mistake.strerror and mistake.filename:
-        return f"{mistake.filename} cannot be used ({mistake.strerror.lower()}); check the path and its permissions"
-    return _sentence(str(mistake))
-
-
-def _sentence(message: str) -> str:
-    """The cause that jsonargparse's report of all the types it tried ends in, or the message as it is, on one line."""
-    causes = [cause for cause in re.split(r"\n\s*- ", message)[1:] if not _TRIED.search(cause)]
-    if causes:
-        key = re.match(r'Parser key "[^"]+":\s', message)
-        message = (key[0] if key else "") + causes[0].split("Given value type:")[0]
-    message = re.sub(r"Expected an? <class '(\w+)'>", r"expected \1", message).replace("Parser key", "option")
-    return " ".join(message.split())

@@ -14,20 +14,43 @@ def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> Non
     do the arguments in `chosen`, such as "latent_dim" and "generator.channels".
 
     Raises:
-        ValueError: if the model needs something that the data do not have.
+        ValueError: if the model needs something that the data do not have, or cannot be made for them.
     """
-    facts = _facts(data)
-    for place, node in _nodes(model):
+    facts, nodes = _facts(data), list(_nodes(model))
+    _check_directions(model, facts, nodes)
+    for place, node in nodes:
         arguments = node.init_args
         for name in sorted(facts.keys() & vars(arguments).keys()):
-            if not arguments[name] or place + name in chosen:
-                continue
-            if not facts[name]:
+            if place + name in chosen:
+                _check_classes(place + name, arguments[name], facts)
+            elif arguments[name] and not facts[name]:
                 raise ValueError(
-                    f"{node.class_path.rsplit('.', 1)[1]} needs {_NEEDS[name]}, which {type(data).__name__} does not "
-                    "have; choose other data with --data (--list names them)"
+                    f"{_class(node)} needs {_NEEDS[name]}, which {type(data).__name__} does not have; {_OTHER}"
                 )
-            arguments[name] = facts[name]
+            elif arguments[name]:
+                arguments[name] = facts[name]
+
+
+def _check_directions(model: Namespace, facts: dict[str, Any], nodes: list[tuple[str, Namespace]]) -> None:
+    translators = [node for _, node in nodes if "in_channels" in node.init_args]
+    if len(translators) > 1 and facts and facts["in_channels"] != facts["out_channels"]:
+        raise ValueError(
+            f"{_class(model)} translates in both directions, so both domains must have the same number of channels, "
+            f"got {facts['in_channels']} and {facts['out_channels']}; {_OTHER}, or give --data.channels 1"
+        )
+
+
+def _check_classes(name: str, given: Any, facts: dict[str, Any]) -> None:
+    count = facts["num_classes"]
+    if name.endswith("num_classes") and given and count and given < count:
+        raise ValueError(f"{name} must be the number of classes in the data, {count}, got {given}; leave it out")
+
+
+def _class(node: Namespace) -> str:
+    return node.class_path.rsplit(".", 1)[-1]
+
+
+_OTHER = "choose other data with --data (--list names them)"
 
 
 _NEEDS = {

@@ -50,7 +50,10 @@ def interpolated(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str,
     z, *conditions = _inputs(module, rows, 8, seed)
     z = z.unflatten(0, (rows, 8))
     between = spherical(z[:, :1], z[:, -1:], torch.linspace(0, 1, 8)[:, None])
-    return drawing.grid(module(between.flatten(0, 1), *conditions), 8)
+    made = module(between.flatten(0, 1), *conditions)
+    if made.ndim != 4:
+        raise ValueError(f"strips are made of images, and this model makes points of shape {tuple(made.shape[1:])}")
+    return drawing.grid(made, 8)
 
 
 def spherical(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
@@ -61,6 +64,7 @@ def spherical(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
 
 
 def _inputs(module: AdversarialModule, rows: int, columns: int, seed: int) -> tuple[Tensor, ...]:
+    checks.seed(seed=seed)
     if not hasattr(module, "grid_inputs"):
         raise ValueError(f"{type(module).__name__} translates pictures: add --input FOLDER, and a folder as --out")
     with isolate_rng():
@@ -88,6 +92,7 @@ def translate(
         ValueError: if the model does not translate, there is no picture, one cannot be read, or a file is in the way.
     """
     checks.whole(1, size=1 if size is None else size)
+    checks.seed(seed=seed)
     saved = checkpoints.read(checkpoint)
     module = checkpoints.rebuilt(saved, checkpoint, trust)
     if hasattr(module, "grid_inputs"):
@@ -104,13 +109,17 @@ def translate(
         for path, out in tqdm(jobs, unit="picture", disable=None):
             picture = load_picture(path, channels=getattr(network, "in_channels", 3)).float().div(127.5).sub(1)[None]
             made = _translated(translator, picture, size or trained_at, multiple)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            _picture(made[0]).save(out)
+            drawing.save_picture(_picture(made[0]), out)
     return len(jobs)
 
 
 def _jobs(paths: Iterable[Path], source: Path, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
-    jobs = {target / path.relative_to(source).with_suffix(".png"): path for path in paths}
+    jobs: dict[Path, Path] = {}
+    for path in paths:
+        out = target / path.relative_to(source).with_suffix(".png")
+        if out in jobs:
+            raise ValueError(f"{jobs[out]} and {path} would both become {out}; rename one of them")
+        jobs[out] = path
     if not jobs:
         raise ValueError(f"expected pictures below {source}, found none; give a folder that holds some")
     taken = [out for out in jobs if out.exists()]

@@ -80,13 +80,14 @@ def _check_counters(saved: Any, example: dict[str, Any]) -> None:
 
 def check_version(checkpoint: Mapping[str, Any]) -> None:
     """Refuse what was not written by Lightning 2, and would be changed into its form before anybody looked at it."""
-    for key in ("pytorch-lightning_version", "legacy_pytorch-lightning_version"):
+    for key, otherwise in (("pytorch-lightning_version", "none"), ("legacy_pytorch-lightning_version", "2")):
+        given = checkpoint.get(key, otherwise)
         try:
-            known = Version(checkpoint.get(key, "2")).major >= 2
+            known = Version(given).major >= 2
         except (InvalidVersion, TypeError):
             known = False
         if not known:
-            refuse(key, "2 or newer", checkpoint[key])
+            refuse(key, "2 or newer", given)
 
 
 def check_weights(state: Any, module: nn.Module, strict: bool = True) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from gan_modules.callbacks.drawing import save_picture
 from gan_modules.cli import fail, main
 from gan_modules.sampling import interpolated, samples, translate
 
@@ -35,6 +36,8 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--trust", nargs="*", default=[], help="packages whose classes the checkpoint may name")
     given = parser.parse_args(arguments)
     trust = tuple(given.trust)
+    if not given.input and (given.inverse or given.size is not None):
+        raise ValueError("--inverse and --size are for translating pictures; add --input FOLDER, or leave them out")
     if given.input:
         written = translate(
             given.checkpoint,
@@ -55,11 +58,10 @@ def run(arguments: Sequence[str]) -> None:
         raise ValueError(f"--out expected a .png, .jpg or .webp file, got {out}")
     make = interpolated if given.interpolate else samples
     picture = make(given.checkpoint, given.n, given.seed, trust)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(out)
+    save_picture(picture, out)
     print(f"samples are in {out}")
 
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    main(run, sys.argv[1:])
+    main(run, sys.argv[1:], memory="lower --n or --size")

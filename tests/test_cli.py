@@ -1,4 +1,4 @@
-"""The command line: presets, names, what a run leaves, and one sentence for each mistake."""
+"""The command line: presets, names, and what a run leaves; test_bad_inputs.py has the mistakes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from gan_modules.checkpoints import load
-from gan_modules.cli import expanded, fit, listing, main, presets
+from gan_modules.cli import expanded, fit, listing, presets
 from gan_modules.objectives import minimax_generator
 
 QUICK = [
@@ -181,75 +181,6 @@ def test_wandb_logs_beside_the_csv_offline_without_a_key(
     assert list(folder.glob("wandb/offline-run-*/*.wandb"))
     assert (folder / "metrics.csv").exists()
     assert "wandb sync" in capsys.readouterr().out
-
-
-def files(folder: Path) -> None:
-    (folder / "empty").mkdir()
-    (folder / "broken").mkdir()
-    for number in range(3):
-        (folder / "broken" / f"{number}.png").write_text("no picture")
-    (folder / "text.ckpt").write_text("no checkpoint")
-
-
-MISTAKES = [
-    ("--model cyclegam", "cyclegan", 1),
-    ("--model dcgan --data emojis", "emoji", 1),
-    ("--model", "model", 1),
-    ("", "--model NAME", 1),
-    ("--data ring", "model", 2),
-    ("--model dcgan --trainer.foo 3", "--trainer.foo", 2),
-    ("--model dcgan --model.foo 3", "foo", 2),
-    ("--model dcgan --trainer.max_epchs 3", "did you mean trainer.max_epochs?", 2),
-    ("--model dcgan --data.bach_size 3", "did you mean batch_size?", 2),
-    ("--model dcgan --model.generator.wdth 3", "did you mean width?", 2),
-    ("--model dcgan --model.generator.width x", "expected int", 2),
-    ("--model nothing.Here", "No module named 'nothing'", 2),
-    ("--model torch.nn.Linear", "LightningModule", 2),
-    ("--model --data emoji", "got nothing", 1),
-    ("--model dcgan --trainer.logger nowhere", "nowhere", 2),
-    ("--model dcgan --trainer.default_root_dir text.ckpt", "text.ckpt", 1),
-    ("--model dcgan --trainer.max_steps abc", "max_steps", 2),
-    ("--model dcgan --data.image_size 17", "17", 1),
-    ("--model dcgan --data.batch_size 0", "batch_size", 1),
-    ("--model dcgan --data.batch_size 100000", "3407", 1),
-    ("--model dcgan --data.channels 2", "channels", 1),
-    ("--model dcgan --model.generator.channels 1", "channels", 1),
-    ("--model dcgan --model.latent_dim 0", "latent_dim", 1),
-    ("--model wgan_gp --model.n_critic 0", "n_critic", 1),
-    ("--model wgan_gp --model.penalty_weight -1", "penalty_weight", 1),
-    ("--model dcgan --model.betas [0.5,0.9,0.9]", "betas", 2),
-    ("--model dcgan --data folder --data.root missing", "missing", 1),
-    ("--model dcgan --data folder --data.root empty", "no pictures", 1),
-    ("--model dcgan --data folder --data.root broken", "broken", 1),
-    ("--model acgan --data emoji", "labels", 1),
-    ("--model cyclegan --data emoji_labelled", "(x, y)", 1),
-    ("--model pix2pix --data emoji", "pairs", 1),
-    ("--model dcgan --data ring", "images", 1),
-    ("--model dcgan --ckpt_path text.ckpt", "checkpoint", 1),
-    ("--model dcgan --ckpt_path missing.ckpt", "missing.ckpt", 1),
-    ("--config missing.yaml", "missing.yaml", 2),
-]
-
-
-@pytest.mark.parametrize(("command", "says", "code"), MISTAKES)
-def test_a_mistake_gets_one_sentence(
-    command: str,
-    says: str,
-    code: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    quick = [option for option in QUICK if option.partition("=")[0] not in command] if command else []
-    with pytest.raises(SystemExit) as end:
-        main(fit, [*command.split(), *quick] if command != "--model" else ["--model"])
-    error = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert end.value.code == code
-    assert len(error) == 1 and says in error[0] and len(error[0]) < 500 and "Traceback" not in error[0]
-    assert [path for path in before if not path.exists()] == []
 
 
 def test_an_installed_copy_finds_its_presets() -> None:

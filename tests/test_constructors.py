@@ -65,8 +65,9 @@ def wrong_values(hint: Any) -> list[Any] | None:
 def hints_of(kind: type) -> dict[str, Any]:
     """The annotations of a constructor's arguments, those of `Mechanics` included."""
     hints = typing.get_type_hints(kind.__init__)
-    hints.pop("return", None)
-    return hints if hints.pop("mechanics", None) is None else hints | typing.get_type_hints(Mechanics)
+    named = {name for name, each in inspect.signature(kind).parameters.items() if each.kind is not each.VAR_KEYWORD}
+    own = {name: hint for name, hint in hints.items() if name in named}
+    return own | (typing.get_type_hints(Mechanics) if "mechanics" in hints else {})
 
 
 def good_arguments(kind: type) -> dict[str, Any]:

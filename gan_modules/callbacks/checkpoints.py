@@ -13,6 +13,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_warn
 
+from gan_modules import checks
+
 
 class Checkpoints(ModelCheckpoint):
     """Lightning's `ModelCheckpoint`, and a `last.ckpt` that is there when it is needed.
@@ -36,8 +38,7 @@ class Checkpoints(ModelCheckpoint):
 
     def __init__(self, every_n_minutes: float | None = 2.0, **options: Any) -> None:
         super().__init__(**options)
-        if every_n_minutes is not None and not every_n_minutes > 0:
-            raise ValueError(f"every_n_minutes must be above 0, got {every_n_minutes}; null saves at no interval")
+        checks.positive(every_n_minutes=1 if every_n_minutes is None else every_n_minutes)
         self.every_n_minutes = every_n_minutes
         self._signal = 0
         self._handlers: dict[int, Any] = {}

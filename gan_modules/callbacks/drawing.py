@@ -1,7 +1,10 @@
 """Pictures of samples: grids, columns with titles, and scatter plots."""
 
 import math
+import os
 from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -112,6 +115,23 @@ def scatter(given: Tensor | None, samples: Tensor, size: int = 512) -> Image.Ima
     legend = [(f"samples ({outside} outside)" if outside else "samples", _SAMPLES)]
     _legend(picture, legend if given is None else [("data", _DATA), *legend])
     return picture
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all; its folder is made, and the suffix says the format.
+
+    Raises:
+        OSError: if it cannot be written; what was at `path` is then still there.
+    """
+    encoded = BytesIO()  # Pillow does not notice that the disk is full while it writes a JPEG
+    picture.save(encoded, Image.registered_extensions()[path.suffix.lower()])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished{path.suffix}")
+    try:
+        unfinished.write_bytes(encoded.getbuffer())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _axes(picture: Image.Image, centre: list[float], reach: float, margin: int) -> None:

@@ -25,10 +25,19 @@ class ProgressBar(TQDMProgressBar):
         checks.whole(0, refresh_rate=refresh_rate)
         checks.switch(leave=leave)
         super().__init__(refresh_rate=refresh_rate, leave=leave)
+        self._shown = False
         self._images = 0
         self._since = time.perf_counter()
         self._rate: float | None = None
         self._validating_since: float | None = None
+
+    def on_train_start(self, *args: Any) -> None:
+        super().on_train_start(*args)
+        self._shown = True
+
+    def on_exception(self, *args: Any) -> None:
+        if self._shown:  # so that what is said about the error stands on a line of its own
+            self.train_progress_bar.close()
 
     def on_train_epoch_start(self, trainer: Trainer, *args: Any) -> None:
         super().on_train_epoch_start(trainer, *args)

@@ -1,6 +1,5 @@
 """Pictures of what the generator makes, to disk and to the loggers, while it trains."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,11 +127,8 @@ class SampleGrid(Callback):
         if not self._writes:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             for name in (f"batch-{batches:06d}.png", "last.png"):
-                temporary = self._folder / f".{name}"
-                picture.save(temporary, format="PNG")
-                os.replace(temporary, self._folder / name)
+                drawing.save_picture(picture, self._folder / name)
         except OSError as error:
             self._writes = False
             rank_zero_warn(f"No more sample grids are written, because {self._folder} cannot be written to: {error}.")
