@@ -29,6 +29,9 @@ BATCH = 8  # the batch of all processes together: a process of two has a whole g
 RESUMED: dict[str, dict[str, Any]] = {"wgan_gp": {"n_critic": 5}, "cyclegan": {}, "pggan": {}}
 """Interrupted after 3 batches: before a generator's first step, with a history, and half grown."""
 
+PARTS = ("wgan_gp", "infogan", "cyclegan", "pggan")
+"""Trained also with every layer gathered by itself."""
+
 
 class PenaltyAlone(AdversarialModule):
     """R1 of a linear network and nothing else: its backward pass comes by neither the output nor the input."""
@@ -185,7 +188,7 @@ def results(rank: int, processes: int, folder: Path) -> dict[str, Any]:
     found["penalty alone"] = penalty_alone(rank, processes)
     found["variations"] = variations(rank, processes)
     with patch.object(sharding, "PART", 1):
-        found["parts"] = states(rank, processes, ("wgan_gp", "infogan", "cyclegan", "pggan"))
+        found["parts"] = states(rank, processes, PARTS)
         found["penalty alone in parts"] = penalty_alone(rank, processes)
     found["batch norm"] = states(rank, processes, ("gan", "pix2pix"), own=False)
     found["bfloat16"] = states(rank, processes, ("wgan_gp",), precision="bf16-mixed")

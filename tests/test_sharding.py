@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from launching import launch
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.strategies import DDPStrategy
-from sharded_processes import BATCH, RESUMED, interrupted, penalty_alone, resumed, run, states, variations
+from sharded_processes import BATCH, PARTS, RESUMED, interrupted, penalty_alone, resumed, run, states, variations
 from variants import NAMES, assert_close, build, loader, same, trainer
 
 from gan_modules import WGANGP
@@ -20,7 +21,6 @@ from gan_modules.sharding import AdversarialModelParallel
 from gan_modules.strategies import check
 
 slow = pytest.mark.slow
-PARTS = ("wgan_gp", "infogan", "cyclegan", "pggan")
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,8 @@ def ranks(alone: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
 
 
 @slow
-@pytest.mark.parametrize("kind", ["states", "parts"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("kind", "name"), [*product(["states"], NAMES), *product(["parts"], PARTS)])
 def test_two_processes_equal_one(kind: str, name: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
-    if kind == "parts" and name not in PARTS:
-        pytest.skip("as whole networks only")
     first, second = (each[kind][name] for each in ranks)
     assert same(first, second)
     assert first["counters"]["batches_seen"] == first["global_step"] == 6
