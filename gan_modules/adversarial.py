@@ -251,7 +251,8 @@ class AdversarialModule(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         randomness.use(None)
         if self._recorded and self.batches_seen % max(cast(Any, self.trainer).log_every_n_steps, 1) == 0:
-            self.log_dict({name: total / count for name, (total, count) in self._recorded.items()}, prog_bar=True)
+            means = {name: total / count for name, (total, count) in self._recorded.items()}
+            self.log_dict(means, prog_bar=True, sync_dist=self.trainer.world_size > 1)
             self._recorded.clear()
 
         self._read_checks(self.batches_seen)

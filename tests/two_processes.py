@@ -33,7 +33,7 @@ class Traffic(Callback):
         self.needed.append(0)
         self.counting = True
 
-    def on_validation_start(self, *_: Any) -> None:
+    def on_train_batch_end(self, *_: Any) -> None:
         self.counting = False
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
