@@ -117,6 +117,9 @@ class AdversarialModule(LightningModule):
     def descend(self, optimizer: LightningOptimizer, loss: Loss, *inputs: Any) -> Any:
         """Step `optimizer` once down the gradient of `loss(*inputs)`, every other parameter being frozen meanwhile.
 
+        A step that a GradScaler leaves out, its gradients having overflowed, counts like any other for averages and
+        schedules: to know of it would wait for the device in every step, for the few at the start of a run.
+
         Args:
             optimizer: one of `self.optimizers()`.
             loss: returns a scalar, the mean over the batch; or a tuple of it and by-products that are wanted again.
