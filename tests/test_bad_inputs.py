@@ -544,8 +544,8 @@ def check_kept(before: dict[Path, tuple[int, bytes]], root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "command", "says", "code"),
-    # every other one is enough for each change
-    [pytest.param(*row, marks=[pytest.mark.slow] * (number % 2)) for number, row in enumerate(ROWS)],
+    # every third one is enough for each change
+    [pytest.param(*row, marks=[pytest.mark.slow] * (number % 3 > 0)) for number, row in enumerate(ROWS)],
     ids=[f"{kind}: {command}" for kind, command, *_ in ROWS],
 )
 def test_a_mistake_gets_one_sentence(
@@ -645,14 +645,16 @@ def test_good_neighbours_train(cache: int, tmp_path: Path) -> None:
     assert count > 30 and len(list(tmp_path.rglob("last.ckpt"))) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
 def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     folder = good(tmp_path / "pictures")
     (folder / "one.png").chmod(0)
-    with pytest.raises(ValueError, match=r"1 of .*one\.png.*[Pp]ermission"):
+    if os.access(folder / "one.png", os.R_OK):
+        pytest.skip("permissions do not bind root")
+    with pytest.raises(ValueError, match=r"1 of .*Permission denied.*one\.png"):
         data = ImageFolder(folder)
         data.setup("fit")
-    good(tmp_path / "pictures" / "closed").chmod(0)
+    closed = good(folder / "closed")
+    closed.chmod(0)
     with pytest.raises(PermissionError, match="closed"):
         ImageFolder(folder).setup("fit")
-    (tmp_path / "pictures" / "closed").chmod(0o700)
+    closed.chmod(0o700)
