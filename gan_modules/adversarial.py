@@ -117,9 +117,6 @@ class AdversarialModule(LightningModule):
     def descend(self, optimizer: LightningOptimizer, loss: Loss, *inputs: Any) -> Any:
         """Step `optimizer` once down the gradient of `loss(*inputs)`, every other parameter being frozen meanwhile.
 
-        A step that a GradScaler leaves out, its gradients having overflowed, counts like any other for averages and
-        schedules: to know of it would wait for the device in every step, for the few at the start of a run.
-
         Args:
             optimizer: one of `self.optimizers()`.
             loss: returns a scalar, the mean over the batch; or a tuple of it and by-products that are wanted again.
@@ -254,8 +251,7 @@ class AdversarialModule(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         randomness.use(None)
         if self._recorded and self.batches_seen % max(cast(Any, self.trainer).log_every_n_steps, 1) == 0:
-            means = {name: total / count for name, (total, count) in self._recorded.items()}
-            self.log_dict(means, prog_bar=True, sync_dist=self.trainer.world_size > 1)
+            self.log_dict({name: total / count for name, (total, count) in self._recorded.items()}, prog_bar=True)
             self._recorded.clear()
 
         self._read_checks(self.batches_seen)
@@ -336,6 +332,8 @@ class AdversarialModule(LightningModule):
         vetting.check(checkpoint, self, self._counters())
         if self._trainer is not None:  # Lightning converts only what it has loaded, float64 rounded to float32
             self.trainer.precision_plugin.convert_module(self)
+            if self.trainer.max_steps != -1:
+                _back_to_last_batch(checkpoint.get("loops", {}).get("fit_loop", {}))
         for name in self.persistent:
             setattr(self, name, checkpoint["adversarial"][name])
 
@@ -391,6 +389,24 @@ def _joined(parts: tuple[Tensor, ...]) -> Tensor:
     if len(parts) == 1:
         return parts[0]
     return torch.stack(parts).mean(0) if parts[0].ndim == 0 else torch.stack(parts, dim=1).flatten(0, 1)
+
+
+def _back_to_last_batch(progress: dict[str, Any]) -> None:
+    """Make a checkpoint of the end of an epoch one of the end of its last batch.
+
+    Where `max_steps` is given, Lightning 2.6 goes on from the former by training on one batch too many in that epoch.
+    """
+    if (
+        not progress
+        or progress["epoch_progress"]["current"]["processed"] < progress["epoch_progress"]["current"]["ready"]
+    ):
+        return
+    for scope in ("total", "current"):
+        epochs, batches = progress["epoch_progress"][scope], progress["epoch_loop.batch_progress"][scope]
+        epochs["processed"] -= 1
+        epochs["completed"] = min(epochs["completed"], epochs["processed"])
+        batches["completed"] = batches["ready"] - 1
+    progress["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
 
 def _raise_unless(finite: bool, gradient: str, batch: int) -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import secrets
 import signal
 import sys
 import time
@@ -17,23 +18,33 @@ from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import Namespace
+from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import StrategyRegistry
+from lightning.pytorch.utilities import rank_zero_only
 
-from gan_modules import checks, strategies, vetting
+from gan_modules import checks, runs, saving, strategies
 from gan_modules.callbacks import Checkpoints, ProgressBar, SampleGrid
 from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
+from gan_modules.loggers import MetricsFile
 from gan_modules.mistakes import explained, sentence
-from gan_modules.reading import contents
 from gan_modules.sharding import AdversarialModelParallel
 from gan_modules.strategies import AdversarialDDP
 
-_RUN = "GAN_MODULES_RUN"
+_RUN, _START = "GAN_MODULES_RUN", "GAN_MODULES_START"
 MEMORY = "lower --data.batch_size or --data.image_size, or raise --model.micro_batches"
+_NOISE = (
+    ".*returned a view tensor",
+    "LightningCLI's args parameter",
+    ".*LeafSpec",
+    ".*does not have many workers",
+    ".*is not empty",
+    "The dirpath has changed",
+    "Be aware that when using `ckpt_path`",
+)
 _LOGGERS = {
     "wandb": "lightning.pytorch.loggers.WandbLogger",
     "tensorboard": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -53,7 +64,8 @@ HELP = """Train a GAN.
   --trainer.logger wandb   log to Weights & Biases beside metrics.csv; or tensorboard, a class path, false
   --samples.ARGUMENT       of the grid of samples, as --samples.every_n_batches 100
   --checkpoint.ARGUMENT    of Checkpoints, as --checkpoint.monitor metric/swd or --checkpoint.every_n_minutes 10
-  --ckpt_path FILE         go on from a checkpoint
+  --resume                 go on with the model's last run, in its folder; begin one where there is none
+  --ckpt_path FILE         begin a run from a checkpoint; last: as --resume, and an error where there is none
   --config FILE            YAML with any of these; that of a run repeats it
   --print_config           print all settings as YAML
   --model NAME --help      print all options of Trainer, samples and checkpoints
@@ -90,11 +102,31 @@ class Parser(LightningArgumentParser):
 
 
 class ConfigInCheckpoint(SaveConfigCallback):
-    """Saves the configuration beside the run, and in each checkpoint, so that a checkpoint suffices to rebuild it."""
+    """Saves the configuration beside the run, and in each checkpoint, so that a checkpoint suffices to rebuild it.
+
+    A run that goes on keeps the file it has, and is told what is different now.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        self.already_saved = trainer.strategy.broadcast((folder / self.config_filename).exists())
+        super().setup(trainer, pl_module, stage)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self._of_the_checkpoint()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        batches = checkpoint.get("global_step", 0)
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsFile):
+                logger.go_on(batches)
+        now = self._of_the_checkpoint()
+        changed = runs.differences(checkpoint.get("config", now), now)
+        say(f"going on from batch {batches}" + (f", but with {changed}" if changed else ""))
+
+    def _of_the_checkpoint(self) -> dict[str, Any]:
         config = yaml.safe_load(self.parser.dump(self.config, skip_unset=False, skip_validation=True))
-        checkpoint["config"] = {key: config[key] for key in ("model", "data")}
+        return {key: config[key] for key in ("model", "data")}
 
 
 class GANCLI(LightningCLI):
@@ -123,6 +155,7 @@ class GANCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--resume", type=bool, default=False, help="Go on with the model's last run, if any.")
         parser.add_argument("--ckpt_path", type=str | None, default=None, help="Checkpoint from which to go on.")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
@@ -133,9 +166,25 @@ class GANCLI(LightningCLI):
         strategy = self.config.trainer.strategy
         strategies.check(getattr(strategy, "class_path", strategy))
         name = self.name or self.config.model.class_path.rsplit(".", 1)[-1].lower()
-        # processes that Lightning starts inherit the name of the run
-        run = os.environ.setdefault(_RUN, time.strftime(f"%Y-%m-%d_%H-%M-%S_{os.getpid()}"))
-        self.folder = Path(self.config.trainer.default_root_dir or "runs") / name / run
+        root = Path(self.config.trainer.default_root_dir or "runs") / name
+        if _RUN not in os.environ:  # processes that Lightning starts inherit what the first one chose
+            os.environ[_RUN], os.environ[_START] = self._beginning(root)
+        self.folder, self.start = root / os.environ[_RUN], os.environ[_START] or None
+        self.config.resume = False  # the configuration that is saved begins a run
+
+    def _beginning(self, root: Path) -> tuple[str, str]:
+        """The run's name, and the checkpoint from which it starts, if any."""
+        given = self.config.ckpt_path
+        if self.config.resume or given == "last":
+            if self.config.checkpoint.dirpath is not None:
+                raise ValueError("a run goes on from the checkpoints in its own folder; leave out --checkpoint.dirpath")
+            if last := runs.last(root):
+                rank_zero_only(saving.sweep)(root / last[0] / "checkpoints")
+                return last
+            if given == "last":
+                raise ValueError(f"--ckpt_path last: no run in {root} has a checkpoint; leave it out to begin one")
+            say(f"no run in {root} has a checkpoint, so that a new one begins")
+        return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(3)}", given or ""
 
     def instantiate_classes(self) -> None:
         self.datamodule = None
@@ -152,10 +201,12 @@ class GANCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         self.report = Report()
         config["default_root_dir"] = str(self.folder)
+        plugins = _listed(config["plugins"])
+        sealed = [] if any(isinstance(each, CheckpointIO) for each in plugins) else [saving.SealedCheckpointIO()]
+        config["plugins"] = [*plugins, *sealed]
         if config["logger"] is not False:
-            given = [] if config["logger"] in (None, True) else config["logger"]
-            own = CSVLogger(self.folder.parent.parent, self.folder.parent.name, self.folder.name)
-            config["logger"] = [own, *(given if isinstance(given, list) else [given])]
+            given = None if config["logger"] is True else config["logger"]
+            config["logger"] = [MetricsFile(self.folder), *_listed(given)]
         wanted = [c for c in callbacks if config["enable_checkpointing"] is not False or not isinstance(c, Checkpoint)]
         bar = [] if config["enable_progress_bar"] is False else [ProgressBar()]
         _check_trainer(config)
@@ -177,6 +228,10 @@ def _check_trainer(config: dict[str, Any]) -> None:
         checks.whole(least, **{f"trainer.{name}": least if config[name] is None else config[name]})
 
 
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [] if given is None else [given]
+
+
 def prepare_wandb(loggers: Any, folder: Path) -> None:
     """Let runs of Weights & Biases lie in the run's folder, offline where there is no key."""
     for logger in loggers if isinstance(loggers, list) else [loggers]:
@@ -185,6 +240,7 @@ def prepare_wandb(loggers: Any, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         logger.init_args.save_dir = str(folder)
         logger.init_args.name = logger.init_args.get("name") or folder.name
+        logger.init_args.id = logger.init_args.get("id") or folder.name  # a run that goes on is one run there as well
         if logger.init_args.get("project") in (None, "lightning_logs"):
             logger.init_args.project = "gan-modules"
         if not _wandb_key() and "WANDB_MODE" not in os.environ:
@@ -219,6 +275,9 @@ def expanded(arguments: Sequence[str]) -> tuple[str, list[str], set[str]]:
             path = _preset(option, value)
             configs += ["--config", str(path)] if path else []
             rest += [] if path else [f"{option}={_LOGGERS.get(value, value)}"]
+        elif option == "--resume":
+            bare = not value and given[:1] not in (["true"], ["false"])
+            rest += [f"--resume={value or ('true' if bare else given.pop(0))}"]
         else:
             if option in ("--config", "-c") and (value or given):
                 _check_yaml(Path(value or given[0]))
@@ -265,20 +324,12 @@ def fit(arguments: Sequence[str]) -> None:
         raise ValueError("expected --model NAME; --list prints the models and the data sets, --help the options")
     for package in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(package).setLevel(logging.WARNING)
-    for noise in (
-        ".*returned a view tensor",
-        "LightningCLI's args parameter",
-        ".*LeafSpec",
-        ".*does not have many workers",
-        ".*is not empty",
-    ):
+    for noise in _NOISE:
         warnings.filterwarnings("ignore", noise)
     try:
         cli = GANCLI(*expanded(arguments))
-        if cli.config.ckpt_path not in (None, "last", "best", "hpc"):
-            vetting.check_version(contents(cli.config.ckpt_path, mapped=True))
         try:
-            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path, weights_only=True)
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.start, weights_only=True)
         except Exception:
             _end_others(cli.trainer)
             raise
@@ -286,11 +337,10 @@ def fit(arguments: Sequence[str]) -> None:
             if cli.trainer.is_global_zero:
                 print(whereabouts(cli.folder))
             raise
-        if cli.trainer.checkpoint_callbacks:
-            cli.trainer.save_checkpoint(cli.folder / "checkpoints" / "last.ckpt")
         cli.report.finish(cli.trainer, cli.model, cli.datamodule, cli.folder)
     finally:
-        os.environ.pop(_RUN, None)
+        for name in (_RUN, _START):
+            os.environ.pop(name, None)
 
 
 def _end_others(trainer: Trainer) -> None:
@@ -314,6 +364,12 @@ def main(run: Callable[[Sequence[str]], None], arguments: Sequence[str], memory:
         if said is None or os.environ.get("GAN_MODULES_TRACEBACK"):
             raise
         fail(said, 1)
+
+
+@rank_zero_only
+def say(line: str) -> None:
+    """Print a line, in one of several processes."""
+    print(line)
 
 
 def fail(message: str, code: int) -> NoReturn:

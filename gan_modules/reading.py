@@ -10,26 +10,29 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
+from gan_modules.seals import damage
+
 _DEPTH, _ENTRIES = 32, 1_000_000
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/|[^/]*::", re.IGNORECASE)
 
 
-def contents(source: str | Path | IO[bytes], mapped: bool = False) -> dict[str, Any]:
+def contents(source: str | Path | IO[bytes], mapped: bool = False, map_location: Any = "cpu") -> dict[str, Any]:
     """What a checkpoint of any Trainer holds, of which only tensors and plain data are read.
 
     Args:
         source: a local file, or an open one, which is left at its start.
         mapped: leave the numbers of the tensors of a file on the disk until they are used, to look at the rest.
+        map_location: on which device the tensors are to be, as `torch.load` takes it.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: for a URL, and if the file is no checkpoint, is damaged, or unpacks to more than its own size.
     """
     if not isinstance(source, (str, Path)):
-        return _read(source, f"the file {shortened(getattr(source, 'name', 'given'))}", source)
+        return _read(source, f"the file {shortened(getattr(source, 'name', 'given'))}", source, map_location)
     path = checked_path(source)
     with path.open("rb") as file:
-        return _read(file, str(path), path if mapped else file)
+        return _read(file, str(path), path if mapped else file, map_location)
 
 
 def checked_path(path: str | Path) -> Path:
@@ -51,13 +54,15 @@ def is_url(path: str | Path) -> bool:
     return bool(_URL.match(str(path)))
 
 
-def _read(file: IO[bytes], name: str, source: Path | IO[bytes]) -> dict[str, Any]:
+def _read(file: IO[bytes], name: str, source: Path | IO[bytes], map_location: Any) -> dict[str, Any]:
+    if wrong := damage(file):
+        raise ValueError(f"expected a checkpoint, but {name} {wrong}; give another file")
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         size = file.seek(0, 2)
         file.seek(0)
-        checkpoint = torch.load(source, map_location="cpu", weights_only=True, mmap=isinstance(source, Path))
+        checkpoint = torch.load(source, map_location=map_location, weights_only=True, mmap=isinstance(source, Path))
         file.seek(0)
     except Exception as error:  # whatever a damaged or hostile file makes the readers say
         raise ValueError(f"expected a checkpoint, but {name} is none, or is damaged; give another file") from error

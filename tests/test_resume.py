@@ -10,11 +10,15 @@ from variants import build, same, trainer, whole_state
 from datamodules import Emoji, EmojiUnpaired
 
 BATCHES, EPOCHS = 5, 3
+IN_STEPS = {"max_epochs": -1, "max_steps": BATCHES * EPOCHS}
 MODES: dict[str, dict[str, Any]] = {
     "validation at the end of epochs": {},
     "validation inside epochs": {"val_check_interval": 2},
     "validation across epochs": {"check_val_every_n_epoch": None, "val_check_interval": 4},
     "no validation": {"limit_val_batches": 0},
+    "validation every other epoch": {"check_val_every_n_epoch": 2},
+    "max_steps": IN_STEPS,
+    "max_steps, validation every other epoch": {**IN_STEPS, "check_val_every_n_epoch": 2},
 }
 
 
@@ -47,7 +51,7 @@ def fit(name: str, start: Path | None = None, workers: int = 0, **options: Any) 
     module.seed = 7 if start is None else None
     kind = EmojiUnpaired if name == "cyclegan" else Emoji
     data = kind(batch_size=8, image_size=8, flip=True, num_workers=workers, seed=3)
-    fitted = trainer(max_epochs=EPOCHS, limit_train_batches=BATCHES, **{"limit_val_batches": 2, **options})
+    fitted = trainer(limit_train_batches=BATCHES, **{"max_epochs": EPOCHS, "limit_val_batches": 2, **options})
     fitted.fit(module, datamodule=data, ckpt_path=None if start is None else str(start))
     assert module.batches_seen == BATCHES * EPOCHS
     return whole_state(module, fitted)

@@ -19,7 +19,8 @@ from gan_modules import checks
 class Checkpoints(ModelCheckpoint):
     """Lightning's `ModelCheckpoint`, and a `last.ckpt` that is there when it is needed.
 
-    With `save_last`, `last.ckpt` is written every so many minutes as well, and
+    With `save_last`, `last.ckpt` is also written every so many minutes, every `every_n_epochs` epochs where that is
+    given, and at the end, and
 
     - SIGINT (Ctrl-C) or SIGTERM to any process lets all of them finish their batch, write `last.ckpt` and end with exit
       code 128 + signal (130, 143). A second Ctrl-C ends the process at once, without writing anything;
@@ -39,15 +40,15 @@ class Checkpoints(ModelCheckpoint):
     def __init__(self, every_n_minutes: float | None = 2.0, **options: Any) -> None:
         super().__init__(**options)
         checks.positive(every_n_minutes=1 if every_n_minutes is None else every_n_minutes)
-        self.every_n_minutes = every_n_minutes
+        self.every_n_minutes, self.each_epochs = every_n_minutes, options.get("every_n_epochs")
         self._signal = 0
         self._handlers: dict[int, Any] = {}
-        self._saved = 0.0
+        self._saved, self._saved_at = 0.0, 0
         self._training = self._in_batch = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        self._training, self._in_batch = True, False
+        self._training, self._in_batch, self._saved_at = True, False, trainer.global_step
         self._signal, self._saved = 0, time.monotonic()
         if threading.current_thread() is threading.main_thread():
             # Lightning's own handler of SIGTERM talks to processes that do not listen, and so waits for ever
@@ -61,15 +62,24 @@ class Checkpoints(ModelCheckpoint):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*manual optimization.*pre-optimization state")
             super().on_train_batch_end(trainer, pl_module, *arguments)
+        if arguments[-1] + 1 < trainer.num_training_batches and self._ends(trainer):
+            self._save(trainer, "last.ckpt")  # Lightning ends the epoch then, so that no later one is from its middle
         self._stop_or_save(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
         if self._training:
             self._stop_or_save(trainer)
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        due = self.each_epochs and (trainer.current_epoch + 1) % self.each_epochs == 0
+        if (due or self._ends(trainer)) and self._saved_at != trainer.global_step:
+            self._save(trainer, "last.ckpt")
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop_listening()
-        super().on_train_end(trainer, pl_module)
+        if self._saved_at != trainer.global_step:
+            self._save(trainer, "last.ckpt")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         training = self._training
@@ -108,9 +118,16 @@ class Checkpoints(ModelCheckpoint):
         return told, bool(soon)
 
     def _save(self, trainer: Trainer, name: str) -> None:
-        self._saved = time.monotonic()
+        self._saved, self._saved_at = time.monotonic(), trainer.global_step
         if self.save_last and self.dirpath is not None:
             trainer.save_checkpoint(Path(self.dirpath) / name, self.save_weights_only)
+
+    @staticmethod
+    def _ends(trainer: Trainer) -> bool:
+        """Whether no batch comes after this one, nor, at the end of an epoch, another epoch."""
+        is_last_epoch = trainer.current_epoch + 1 == trainer.max_epochs
+        is_last_batch = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        return trainer.global_step == trainer.max_steps or trainer.should_stop or (is_last_epoch and is_last_batch)
 
     def _stop_listening(self) -> None:
         for number, handler in self._handlers.items():
