@@ -117,6 +117,9 @@ class AdversarialModule(LightningModule):
     def descend(self, optimizer: LightningOptimizer, loss: Loss, *inputs: Any) -> Any:
         """Step `optimizer` once down the gradient of `loss(*inputs)`, every other parameter being frozen meanwhile.
 
+        A step that a GradScaler leaves out, its gradients having overflowed, counts like any other for averages and
+        schedules: to know of it would wait for the device in every step, for the few at the start of a run.
+
         Args:
             optimizer: one of `self.optimizers()`.
             loss: returns a scalar, the mean over the batch; or a tuple of it and by-products that are wanted again.
@@ -251,7 +254,8 @@ class AdversarialModule(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         randomness.use(None)
         if self._recorded and self.batches_seen % max(cast(Any, self.trainer).log_every_n_steps, 1) == 0:
-            self.log_dict({name: total / count for name, (total, count) in self._recorded.items()}, prog_bar=True)
+            means = {name: total / count for name, (total, count) in self._recorded.items()}
+            self.log_dict(means, prog_bar=True, sync_dist=self.trainer.world_size > 1)
             self._recorded.clear()
 
         self._read_checks(self.batches_seen)

@@ -80,6 +80,13 @@ def test_paper_presets_have_the_papers_numbers(name: str) -> None:
         assert given[key] == pytest.approx(value), key
 
 
+@pytest.mark.parametrize("name", ["cyclegan", "cyclegan_paper"])
+def test_cyclegan_normalises_by_image_as_its_authors_do(name: str) -> None:
+    networks = yaml.safe_load(presets("gan_modules")[name].read_text())["model"]["init_args"]
+    for player in ("discriminator_x", "discriminator_y"):
+        assert networks[player]["init_args"]["norm"] == "gan_modules.networks.InstanceNorm"
+
+
 def test_the_list_names_every_preset_with_its_paper() -> None:
     for package in ("gan_modules", "datamodules"):
         for name, path in presets(package).items():

@@ -70,3 +70,18 @@ def test_batch_statistics_stay_together(name: str, ranks: list[dict[str, Any]]) 
 @pytest.mark.slow
 def test_processes_without_a_seed_agree_on_one(ranks: list[dict[str, Any]]) -> None:
     assert ranks[0]["seed"] == ranks[1]["seed"] is not None
+
+
+@pytest.mark.slow
+def test_compiled_networks_are_reduced_alike(ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+    first, second = (each["compiled"] for each in ranks)
+    assert same(first, second)
+    assert_close(first["module"], alone["wgan_gp"]["module"], "wgan_gp")
+
+
+@pytest.mark.slow
+def test_a_step_that_overflows_on_one_process_is_left_out_on_all(ranks: list[dict[str, Any]]) -> None:
+    first, second = (each["overflow"] for each in ranks)
+    assert same(first, second)
+    assert first["moved"] == [batch != 4 for batch in range(1, BATCHES + 1)] and first["scale"] == 0.5
+    assert first["state"]["counters"]["generator_steps"] == BATCHES // 2

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor
 from variants import NAMES, build, loader, trainer, whole_state
 
+from gan_modules import execution
 from gan_modules.strategies import AdversarialDDP
 
 BATCHES, BATCH = 6, 8  # the batch of all processes together
@@ -33,7 +35,7 @@ class Traffic(Callback):
         self.needed.append(0)
         self.counting = True
 
-    def on_validation_start(self, *_: Any) -> None:
+    def on_train_batch_end(self, *_: Any) -> None:
         self.counting = False
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
@@ -91,9 +93,36 @@ def in_parallel(rank: int, processes: int) -> dict[str, Any]:
     for name in ("gan", "gan on points", "infogan", "wgan_gp", "pix2pix"):
         module, fitted = run(name, rank, processes, own=False, strategy="adversarial_ddp")
         results["batch norm"][name] = whole_state(module, fitted)
+    execution.BACKEND = "aot_eager"  # which needs no C++ compiler
+    module, fitted = run("wgan_gp", rank, processes, build={"compile": True})
+    results["compiled"] = whole_state(module, fitted)
+    results["overflow"] = overflowed(rank, processes)
     module, _ = run("gan", rank, processes, seed=None)
     results["seed"] = module.seed
     return results
+
+
+def overflowed(rank: int, processes: int) -> dict[str, Any]:
+    """A run in 16-mixed, in whose fourth batch the critic's gradients overflow on the second process alone."""
+    module: Any = build("wgan_gp", own=True, clip_norm=1.0)
+    module.seed, loss, moved = 5, module.critic_loss, []
+
+    def overflowing(real: Tensor) -> tuple[Tensor, ...]:
+        value, *rest = loss(real)
+        return (value * 1e38 if module.batches_seen == 4 and rank == 1 else value), *rest
+
+    class Watch(Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            self.before = module.critic.conv.weight.clone()
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            moved.append(not torch.equal(self.before, module.critic.conv.weight))
+
+    module.critic_loss, scaler = overflowing, torch.amp.GradScaler("cpu", init_scale=1.0)
+    plugins = [MixedPrecision("16-mixed", "cpu", scaler)]
+    fitted = trainer(strategy=AdversarialDDP(), devices=processes, plugins=plugins, callbacks=[Watch()])
+    fitted.fit(module, loader("wgan_gp", BATCHES, BATCH, rank, processes))
+    return {"state": whole_state(module, fitted), "moved": moved, "scale": scaler.get_scale()}
 
 
 def main(rank: int, processes: int, port: str, folder: Path) -> None:
