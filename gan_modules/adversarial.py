@@ -68,6 +68,8 @@ class AdversarialModule(LightningModule):
     def __init__(self, **mechanics: Unpack[Mechanics]) -> None:
         super().__init__()
         self.automatic_optimization = False
+        if unknown := mechanics.keys() - Mechanics.__annotations__.keys():
+            raise ValueError(f"expected the arguments of {type(self).__name__}, got {min(unknown)}; correct its name")
         self.average_decay = mechanics.get("average_decay")
         self.clip_norm = mechanics.get("clip_norm")
         self.micro_batches = mechanics.get("micro_batches", 1)

@@ -88,7 +88,7 @@ def tensors(node: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
         if depth > _DEPTH or entries > _ENTRIES:
             raise ValueError("the checkpoint is deeper or has more entries than any run writes; give another file")
         if isinstance(node, Tensor):
-            if not _plain(node):
+            if not is_plain(node):
                 raise ValueError(f"the checkpoint's {shown(name)} is no plain tensor; give another file")
             yield name, node
         elif isinstance(node, dict):
@@ -99,7 +99,8 @@ def tensors(node: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
             stack += [(f"{name}.{index}", each, depth + 1) for index, each in enumerate(node)]
 
 
-def _plain(tensor: Tensor) -> bool:
+def is_plain(tensor: Tensor) -> bool:
+    """Whether it is an ordinary tensor that has bytes for all its numbers."""
     ordinary = type(tensor) in (Tensor, nn.Parameter) and not vars(tensor) and tensor.layout == torch.strided
     if not ordinary or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
         return False
@@ -112,4 +113,5 @@ def shown(value: Any) -> str:
         return f"a tensor {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
     if isinstance(value, str) and re.fullmatch(r"[\w.]{1,200}", value):
         return value
-    return shortened(value)
+    text = " ".join(shortened(value).split())
+    return text if len(text) <= 80 else f"a {type(value).__name__} of {len(value)}"

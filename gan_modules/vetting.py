@@ -234,6 +234,8 @@ def check_progress(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
             counts = [tracker[each] for each in _ORDER if each in tracker]
             if counts != sorted(counts, reverse=True):
                 refuse(f"loops.{name}", "in order (ready, started, processed, completed)", tracker)
+    if not isinstance(saved.get("state_dict", {}).get("combined_loader", []), list):
+        refuse("loops.state_dict", "of lists", saved["state_dict"])
     epochs, batches, steps = (saved[name] for name in _PROGRESS[:3])
     if batches["current"]["processed"] < batches["current"]["ready"]:
         raise ValueError(

@@ -14,6 +14,7 @@ from torchmetrics.image.fid import NoTrainInceptionV3
 
 from gan_modules.callbacks.scores import Unavailable
 from gan_modules.metrics.pixels import match_channels, to_bytes
+from gan_modules.reading import is_plain, shown
 
 
 def inception(feature: str, weights: Path | None) -> nn.Module:
@@ -34,7 +35,12 @@ def inception(feature: str, weights: Path | None) -> nn.Module:
             f"The Inception Score is left out: the last layer in {path} is all zero, so that every score would be 1; "
             "give weights that have it, such as torch-fidelity's own."
         )
-    return _Inception("inception-v3-compat", [feature], str(path), antialias=False)
+    try:
+        return _Inception("inception-v3-compat", [feature], str(path), antialias=False)
+    except RuntimeError as error:
+        raise ValueError(
+            f"expected torch-fidelity's Inception weights in {path}, got those of another network"
+        ) from error
 
 
 class _Inception(NoTrainInceptionV3):
@@ -82,6 +88,9 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{expected}, could not read the file; download {URL_INCEPTION_V3} again") from error
     if not isinstance(state, dict) or not {"fc.weight", "Mixed_7c.branch1x1.conv.weight"} <= state.keys():
         raise ValueError(f"{expected}, got something else; download {URL_INCEPTION_V3}")
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or not is_plain(value) or not torch.isfinite(value).all():
+            raise ValueError(f"{expected}, got no finite numbers in {shown(name)}; download {URL_INCEPTION_V3} again")
     return state
 
 
