@@ -44,7 +44,7 @@ class _Folders(PictureDataModule):
         self.load_size = image_size if load_size is None else load_size
         checks.whole(image_size, load_size=self.load_size)
         checks.whole(2, held_out_every=held_out_every)
-        checks.not_negative(cache=cache)
+        checks.whole(0, 2**63, cache=cache)
         checks.choice(get_args(Unreadable), unreadable=unreadable)
         check_colour(background)
         self.every, self.background, self.unreadable, self.cache = held_out_every, background, unreadable, cache

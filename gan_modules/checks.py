@@ -27,23 +27,21 @@ def fraction(**values: float) -> None:
             raise ValueError(f"{name} must be in [0, 1), got {value!r}; give a number of at least 0 and below 1")
 
 
-def whole(minimum: int, **values: int) -> None:
-    """Raise ValueError unless every value is an integer of at least `minimum` and below 10**9.
+def whole(minimum: int, below: int = 10**9, /, **values: int) -> None:
+    """Raise ValueError unless every value is an integer in [minimum, below).
 
-    No paper has a count near it, and one beyond it means never: a generator that is never trained, say.
+    No paper has a count near 10**9, and one beyond it means never: a generator that is never trained, say.
     """
     for name, value in values.items():
-        if not _is_whole(value) or value < minimum:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
             raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
-        if value >= 10**9:
-            raise ValueError(f"{name} must be below 10**9, got {value}; give a smaller number")
+        if value >= below:
+            raise ValueError(f"{name} must be below {below}, got {value}; give a smaller number")
 
 
 def seed(**values: int) -> None:
     """Raise ValueError unless every value is an integer that torch takes as a seed: in [0, 2**63)."""
-    for name, value in values.items():
-        if not _is_whole(value) or not 0 <= value < 2**63:
-            raise ValueError(f"{name} must be a whole number in [0, 2**63), got {value!r}; 0 will do")
+    whole(0, 2**63, **values)
 
 
 def sizes(**values: Sequence[int]) -> None:
@@ -81,10 +79,6 @@ def adam(betas: Sequence[float], **learning_rates: float) -> None:
     pair = isinstance(betas, (list, tuple)) and len(betas) == 2
     if not pair or not all(_is_finite(beta) and 0 <= beta < 1 for beta in betas):
         raise ValueError(f"betas must be two numbers in [0, 1), got {betas}; (0.5, 0.999) is usual for GANs")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _is_finite(value: Any) -> bool:

@@ -262,7 +262,7 @@ FOLDER = "--model dcgan --data.image_size 16 --data folder --data.root"
 UNPAIRED = "--model cyclegan --data.image_size 16 --data unpaired_folders --data.root"
 PAIRED = "--model pix2pix --data.image_size 16 --data paired_folders --data.source"
 ARRAYS = "--model dcgan --data.image_size 16 --data npz --data.path"
-HUGE = f"{FOLDER} good --data.batch_size 10 --data.image_size 1073741824".replace("--data.image_size 16 ", "")
+HUGE = f"{FOLDER} good --data.batch_size 10 --data.image_size 536870912".replace("--data.image_size 16 ", "")
 SAMPLE = "--out new.png --checkpoint"
 TRANSLATE = "--checkpoint pix2pix.ckpt --out new --input"
 
@@ -339,7 +339,7 @@ MISTAKES: dict[str, list[tuple[str, str, int]]] = {
     "memory": [
         ("--model dcgan --model.generator.width 10000000000", "out of memory: lower --data.batch_size", 1),
         (
-            "--model wgan_gp --model.n_critic 1 --model.generator_batch 1000000000000",
+            "--model wgan_gp --model.n_critic 1 --model.generator_batch 999999999",
             "out of memory: lower --data.batch_size",
             1,
         ),
@@ -486,7 +486,7 @@ MISTAKES: dict[str, list[tuple[str, str, int]]] = {
         (f"{SAMPLE} dcgan.ckpt --n 0", "n must be", 1),
         (f"{SAMPLE} dcgan.ckpt --n -3", "n must be", 1),
         (f"{SAMPLE} dcgan.ckpt --n many", "--n", 2),
-        (f"{SAMPLE} dcgan.ckpt --n 1000000000000", "out of memory", 1),
+        (f"{SAMPLE} dcgan.ckpt --n 999999999", "out of memory", 1),
         (f"{SAMPLE} dcgan.ckpt --seed {10**30}", "seed", 1),
         (f"{SAMPLE} dcgan.ckpt --n 4 --interpolate", "n must be", 1),
         (f"{SAMPLE} dcgan.ckpt --inverse", "--inverse", 1),
