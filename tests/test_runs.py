@@ -100,7 +100,7 @@ def test_a_run_goes_on_in_its_folder_as_if_nothing_had_been(run: Run, capfd: pyt
     assert names(folder / "checkpoints") == ["last-previous.ckpt", "last.ckpt"]
 
 
-@pytest.mark.parametrize("steps", [4, 5])  # two batches are an epoch
+@pytest.mark.parametrize("steps", [pytest.param(4, marks=pytest.mark.slow), 5])  # two batches are an epoch
 def test_a_run_that_is_over_ends_at_once_and_one_with_more_steps_trains_them(
     steps: int, run: Run, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +115,7 @@ def test_a_run_that_is_over_ends_at_once_and_one_with_more_steps_trains_them(
     assert same(state(folder), state(whole)) and rows(folder) == rows(whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     whole = only(run(root="whole"))
     killed(run, 4)
@@ -136,6 +137,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(run: Run, capf
     assert len(list(Path("runs/gan").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_the_run_that_saved_last_goes_on_and_others_are_left_alone(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     first = only(run(steps=1))
     run("--ckpt_path", str(first / "checkpoints" / "last.ckpt"), steps=2)
