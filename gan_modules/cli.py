@@ -31,6 +31,7 @@ from gan_modules.callbacks.report import Report, whereabouts
 from gan_modules.following import follow
 from gan_modules.loggers import MetricsFile
 from gan_modules.mistakes import explained, sentence
+from gan_modules.reading import checked_path
 from gan_modules.sharding import AdversarialModelParallel
 from gan_modules.strategies import AdversarialDDP
 
@@ -184,7 +185,7 @@ class GANCLI(LightningCLI):
             if given == "last":
                 raise ValueError(f"--ckpt_path last: no run in {root} has a checkpoint; leave it out to begin one")
             say(f"no run in {root} has a checkpoint, so that a new one begins")
-        return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(3)}", given or ""
+        return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(3)}", str(checked_path(given)) if given else ""
 
     def instantiate_classes(self) -> None:
         self.datamodule = None

@@ -21,7 +21,8 @@ Checkpoint = dict[str, Any]
 
 
 def checkpoint(number: int = 0, size: int = 5_000) -> Checkpoint:
-    return {"number": number, "weights": torch.full((size,), float(number)), "text": "x" * 50, "bias": torch.ones(3)}
+    tensors = {"weights": torch.full((size,), float(number)), "bias": torch.ones(3)}
+    return {"pytorch-lightning_version": "2.6", "number": number, "text": "x" * 50, **tensors}
 
 
 @pytest.fixture
