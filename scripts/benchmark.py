@@ -1,7 +1,7 @@
 """What Lightning costs: our modules in Trainer.fit against the same algorithm as a bare PyTorch loop.
 
 python scripts/benchmark.py [--models NAME ...] [--steps N] [--rounds N] [--device cpu|cuda] [--check]
-                            [--compile] [--channels_last]
+                            [--compile] [--channels_last] [--finite]
 
 Both sides have the same networks, initial weights, batches, noise, losses and fused Adam. They take turns, a round
 each; a time is the median over rounds of the seconds per batch, the first batches left out. `Trainer.fit` has what
@@ -11,6 +11,10 @@ included that ours leaves out (`PiecewiseLinear`), so that its ratio is what a u
 With --compile or --channels_last ours has that option and the loop has not; then the weights agree to rounding, which
 Adam enlarges where a gradient is zero but for it.
 With --check the exit code is 1 if ours takes more than 1.05 times as long.
+
+With --finite two more rows a model: `Trainer.fit` with and without `check_finite`, the check that stops a run at a
+gradient that is not finite. It is switched on and off every 5 batches of one run, and a time is the median over these
+turns, of which there are `rounds` times `steps / 10` of either kind.
 """
 
 import argparse
@@ -165,14 +169,19 @@ class Clock:
     def tick(self, batch: int) -> None:
         """Say that batch number `batch` is done."""
         if batch in (self.first, self.last):
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
-            self.at[batch] = time.perf_counter()
+            self.at[batch] = _now(self.device)
 
     @property
     def seconds(self) -> float:
         """Per batch."""
         return (self.at[self.last] - self.at[self.first]) / (self.last - self.first)
+
+
+def _now(device: torch.device) -> float:
+    """The time, once the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class Timer(Callback):
@@ -221,6 +230,49 @@ def ours(case: Case, steps: int, warm_up: int, device: torch.device) -> Outcome:
             trainer.fit(module, batches_of(case, steps))
         losses = _logged(Path(folder) / "run" / "0" / "metrics.csv")
     return Outcome(clock.seconds, losses, _weights({name: getattr(module, name) for name in case.players}))
+
+
+class CheckTurns(Callback):
+    """Switches `check_finite` on and off, five batches a turn, and writes the seconds per batch of both.
+
+    Args:
+        found: where the medians over turns go at the end, with the check and without it. The first two turns are left
+            out.
+    """
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+        self.turns: dict[bool, list[float]] = {True: [], False: []}
+        self.begun = 0.0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        turn, place = divmod(trainer.global_step, 5)
+        if place == 0:
+            now = _now(pl_module.device)
+            if turn > 2:
+                self.turns[pl_module.check_finite].append((now - self.begun) / 5)
+            self.begun, pl_module.check_finite = now, turn % 2 == 0
+
+    def on_train_end(self, *_: Any) -> None:
+        self.found[:] = [median(self.turns[True]), median(self.turns[False])]
+
+
+def check_turns(case: Case, turns: int, device: torch.device) -> tuple[float, float]:
+    """Seconds per batch of `Trainer.fit` with and without `check_finite`, by `turns` turns of each."""
+    module, found = deepcopy(case.module), [0.0, 0.0]
+    module.seed = SEED
+    trainer = Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        max_epochs=1,
+        logger=False,
+        callbacks=[CheckTurns(found)],
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, batches_of(case, 10 * turns + 11))
+    return found[0], found[1]
 
 
 def _means(gathered: list[dict[str, Tensor]]) -> dict[str, list[float]]:
@@ -292,6 +344,7 @@ def main() -> int:
     parser.add_argument("--compile", action="store_true", help="compile ours with torch.compile")
     parser.add_argument("--channels_last", action="store_true", help="train ours in that memory format")
     parser.add_argument("--check", action="store_true", help=f"exit with 1 if a ratio is above {ALLOWED}")
+    parser.add_argument("--finite", action="store_true", help="what the check of gradients costs, in two more rows")
     options = parser.parse_args()
     if options.steps < 20 or options.steps % LOG_EVERY or options.rounds < 1:
         parser.error("expected --steps 20, 30, 40 ... (the first 10 are not timed) and --rounds of at least 1")
@@ -311,6 +364,11 @@ def main() -> int:
             f"{found.weights:12.1e} {found.losses:11.1e}",
             flush=True,
         )
+        if options.finite:
+            turns = options.rounds * options.steps // LOG_EVERY
+            checked, unchecked = check_turns(case, turns, torch.device(options.device))
+            print(f"{'  with the check':28s} {checked:11.5f} {checked / unchecked:6.3f}", flush=True)
+            print(f"{'  without the check':28s} {unchecked:11.5f}", flush=True)
     return 1 if options.check and slow else 0
 
 
