@@ -37,8 +37,8 @@ CLAIMS: dict[str, list[Claim]] = {
 
 
 def title(claim: Claim) -> str:
-    """What it claims: the first line of its docstring."""
-    return (claim.__doc__ or "").splitlines()[0].rstrip(".")
+    """What it claims: its docstring."""
+    return " ".join((claim.__doc__ or "").split()).rstrip(".")
 
 
 def prove(case: Case, names: list[str]) -> bool:

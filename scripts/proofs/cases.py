@@ -103,7 +103,7 @@ class Case:
 
 
 Claim = Callable[[Case], Outcome]
-"""A function whose docstring's first line is what it claims; it may raise `Failed`."""
+"""A function whose docstring is what it claims; it may raise `Failed`."""
 
 
 def tried(claim: Claim, case: Case) -> tuple[Outcome, float]:
