@@ -15,7 +15,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-from proofs import endings, files, jobs, numerics, processes, strangers
+from proofs import endings, files, gpu, jobs, numerics, processes, strangers
 from proofs.cases import Case, Claim, tried
 
 CLAIMS: dict[str, list[Claim]] = {
@@ -30,9 +30,17 @@ CLAIMS: dict[str, list[Claim]] = {
     "resume": [endings.killed_on_one, endings.killed_on_two, endings.killed_with_workers, endings.moved],
     "files": [files.killed_while_saving, files.flipped_bits, files.damaged_newest, files.full_disk],
     "watching": [numerics.watching],
-    "precision": [numerics.micro_batches, numerics.clipping, numerics.bfloat16, numerics.exact_penalties],
+    "precision": [
+        numerics.micro_batches,
+        numerics.clipping,
+        numerics.bfloat16,
+        numerics.exact_penalties,
+        numerics.channels_last,
+        numerics.compiled,
+    ],
     "finite": [numerics.not_finite, numerics.cost_of_the_check],
     "strangers": [strangers.hostile_files, strangers.bad_inputs],
+    "gpu": [gpu.resumed, gpu.finite, gpu.compiled],
 }
 
 
@@ -66,7 +74,7 @@ def main() -> int:
         for name, claims in CLAIMS.items():
             print("\n".join([f"{name}:", *(f"  {title(claim)}" for claim in claims)]))
         return 0
-    jobs.one_thread()
+    jobs.ready_to_fork()
     warnings.filterwarnings("ignore")
     print(f"{options.model}, torch {version('torch')}, lightning {version('lightning')}, {os.cpu_count()} cores\n")
     with tempfile.TemporaryDirectory() as scratch:

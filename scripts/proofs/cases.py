@@ -49,12 +49,14 @@ class Case:
         folder: where all runs go.
         scale: by how much the numbers of tries are multiplied; each stays at least 2.
         steps: batches of a run.
+        device: Lightning's accelerator, cpu or gpu.
     """
 
     model: str
     folder: Path
     scale: float = 1.0
     steps: int = 60
+    device: str = "cpu"
     runs: int = field(default=0, init=False)
     _finals: dict[str, Path] = field(default_factory=dict, init=False)
 
@@ -77,6 +79,7 @@ class Case:
             *("--data.batch_size=8", f"--trainer.max_steps={self.steps}", f"--trainer.limit_train_batches={EPOCH}"),
             *("--trainer.limit_val_batches=1", "--trainer.callbacks=null", "--samples.every_n_batches=1000"),
             *("--trainer.enable_progress_bar=false", "--checkpoint.every_n_train_steps=5"),
+            f"--trainer.accelerator={self.device}",
             *(f"--trainer.default_root_dir={folder}", *more),
         ]
 

@@ -104,7 +104,7 @@ class Launched:
     """`scripts/fit.py --trainer.devices 2 --trainer.strategy ddp`, which starts its second process itself."""
 
     def __init__(self, case: Case, folder: Path) -> None:
-        options = case.options(folder, LONG, "--trainer.accelerator=cpu", "--trainer.devices=2")
+        options = case.options(folder, LONG, "--trainer.devices=2")
         self.folder = folder
         with (folder / "log.txt").open("w") as log:
             self.process = subprocess.Popen(

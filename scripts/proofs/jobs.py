@@ -1,6 +1,6 @@
 """Runs of the command line in forked processes: they need no start of an interpreter, and can be killed at any moment.
 
-The process that forks must have started no threads: call `one_thread` before anything else of torch's.
+The process that forks must have started no threads: call `ready_to_fork` before anything else of torch's.
 """
 
 import multiprocessing
@@ -31,9 +31,9 @@ class Failed(Exception):
     """A claim does not hold; the message says what happened instead."""
 
 
-def one_thread() -> None:
-    """Keep torch from starting threads here, and those of the forked processes from waiting for each other."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+def ready_to_fork() -> None:
+    """Keep torch from starting threads here, and from looking for a GPU in a way that forked processes inherit."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     torch.set_num_threads(1)
 
 
@@ -76,7 +76,7 @@ class Job:
     ) -> None:
         self.log, self.began = log, time.monotonic()
         self.batches = FORK.RawArray("i", [-1] * processes)
-        arguments = [*arguments, "--trainer.accelerator=cpu", f"--trainer.devices={processes}"]
+        arguments = [*arguments, f"--trainer.devices={processes}"]
         chosen = any(argument.startswith("--trainer.strategy") for argument in arguments)
         arguments += ["--trainer.strategy=ddp"] if processes > 1 and not chosen else []
         port = _free_port()

@@ -1,7 +1,9 @@
 """What must not change training, and what must keep its numbers right."""
 
+import csv
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,9 +54,9 @@ class Norms(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for optimizer in trainer.optimizers:
-            optimizer.register_step_pre_hook(self.before_step)
+            optimizer.register_step_post_hook(self.after_step)
 
-    def before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g.double()) for g in gradients]))
         self.largest.value = max(self.largest.value, norm.item())
@@ -78,6 +80,36 @@ def bfloat16(case: Case) -> Outcome:
     if any(value.dtype == torch.bfloat16 for value in tensors) or not all(bool(v.isfinite().all()) for v in tensors):
         raise Failed("a weight or a moment is not finite, or not in float32")
     return Outcome(1, "finite")
+
+
+def losses(folder: Path) -> list[float]:
+    """All losses of a run, in the order in which they were logged."""
+    (path,) = folder.glob("*/*/metrics.csv")
+    with path.open() as file:
+        return [
+            float(row[name]) for row in csv.DictReader(file) for name in sorted(row) if "loss/" in name and row[name]
+        ]
+
+
+def as_eager(case: Case, option: str) -> Outcome:
+    """Compare the losses of ten batches with and without an option, logged every batch."""
+    options = ("--trainer.max_steps=10", "--trainer.log_every_n_steps=1")
+    eager, other = losses(case.run(*options)), losses(case.run(*options, option))
+    if len(eager) != len(other) or not eager:
+        raise Failed(f"{len(eager)} losses were logged without {option}, {len(other)} with it")
+    scale = max(map(abs, eager))
+    difference = max(abs(one - two) for one, two in zip(eager, other, strict=True)) / scale
+    return Outcome(len(eager), f"losses differ by {difference:.1e} of the largest", difference < 1e-3)
+
+
+def channels_last(case: Case) -> Outcome:
+    """With channels_last the losses are the same to rounding."""
+    return as_eager(case, "--model.channels_last=true")
+
+
+def compiled(case: Case) -> Outcome:
+    """Compiled, the losses are the same to rounding."""
+    return as_eager(case, "--model.compile=true")
 
 
 class Penalties(Callback):

@@ -131,7 +131,10 @@ def measured(case: Case, *options: str, count: bool = True) -> tuple[Path, list[
     """A run on two processes: its folder; bytes reduced and bytes needed a batch, and seconds a batch."""
     folder, found = case.new_folder(), FORK.RawArray("d", 3)
     traffic = Traffic(found, skip=10)
-    prepare = (lambda: counted(traffic)) if count else (lambda: [traffic])
+
+    def prepare() -> Iterable[Callback]:
+        return [*by_sample(), *(counted(traffic) if count else [traffic])]
+
     case.job(folder, *options, processes=2, prepare=prepare).succeed()
     return folder, list(found)
 

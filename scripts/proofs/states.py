@@ -49,9 +49,7 @@ def same_bits(expected: dict[str, Any], given: dict[str, Any]) -> None:
     Raises:
         Failed: naming the first entry that differs, and how many do.
     """
-    different = sorted(
-        key for key in expected.keys() | given.keys() if not _equal(expected.get(key), given.get(key))
-    )
+    different = sorted(key for key in expected.keys() | given.keys() if not _equal(expected.get(key), given.get(key)))
     if different:
         key = different[0]
         size = distance(expected, given) if expected.keys() == given.keys() else float("nan")
