@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 from proofs.jobs import Failed, Job, Prepare, nothing
 from proofs.states import final, state
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from gan_modules.saving import damage
+
 from proofs.cases import Case, Outcome
 from proofs.jobs import Failed, Job
 from proofs.processes import DOUBLE, by_sample
@@ -205,7 +206,8 @@ def killed_with_workers(case: Case) -> Outcome:
 
 
 def moved(case: Case) -> Outcome:
-    """Begun on one process, resumed on two and then on one again, each killed: the weights of one, in float64 to 1e-12."""
+    """Begun on one process, resumed on two and then on one again, a run ends in the weights of the one that was always
+    on one, in float64 to 1e-12."""
     rng, tries, differences = random.Random(6), case.tries(3), []
     for _ in range(tries):
         folder, resume = case.new_folder(), list[str]()
