@@ -1,10 +1,11 @@
-"""What happens to a run, whatever happens to it: each claim tried on a small run of a model, a row a claim.
+"""What becomes of a run, whatever happens to it: every claim tried on small runs of a model, a row a claim.
 
-python scripts/prove.py --model wgan_gp [--claims NAME ...] [--quick] [--keep FOLDER]
+python scripts/prove.py --model wgan_gp [--claims NAME ...] [--quick | --scale SHARE] [--keep FOLDER]
 
 Claims are tried on the real command line, in forked processes on the CPU: two processes against one, signals and
-kills at random moments, damaged files, micro-batches, files of strangers. The table says what was claimed, how many
-times it was tried and what came out; the exit code is 1 if a claim does not hold. --list prints the claims.
+kills at random moments, damaged files, full disks, micro-batches, files of strangers. A row says what is claimed, how
+many times it was tried and what came out. The exit code is 1 if a claim does not hold. --list prints the claims, which
+docs/reliability.md explains.
 """
 
 import argparse
@@ -18,30 +19,32 @@ from pathlib import Path
 from proofs import endings, files, gpu, jobs, numerics, processes, strangers
 from proofs.cases import Case, Claim, tried
 
-CLAIMS: dict[str, list[Claim]] = {
+GROUPS: dict[str, list[Claim]] = {
     "processes": [
         processes.two_processes_equal_one,
         processes.two_processes_equal_one_in_single_precision,
         processes.processes_end_identical,
+        processes.bytes_reduced,
+        processes.no_slower_than_one_wrapper,
     ],
-    "traffic": [processes.bytes_reduced, processes.no_slower_than_one_wrapper],
-    "signals": [endings.sigterm, endings.sigkill_to_one, endings.interrupted_twice],
-    "launcher": [endings.launcher],
+    "signals": [endings.sigterm, endings.sigkill_to_one, endings.interrupted_twice, endings.launcher],
     "resume": [endings.killed_on_one, endings.killed_on_two, endings.killed_with_workers, endings.moved],
     "files": [files.killed_while_saving, files.flipped_bits, files.damaged_newest, files.full_disk],
-    "watching": [numerics.watching],
-    "precision": [
+    "numbers": [
+        numerics.watching,
         numerics.micro_batches,
         numerics.clipping,
         numerics.bfloat16,
         numerics.exact_penalties,
         numerics.channels_last,
         numerics.compiled,
+        numerics.not_finite,
+        numerics.cost_of_the_check,
     ],
-    "finite": [numerics.not_finite, numerics.cost_of_the_check],
     "strangers": [strangers.hostile_files, strangers.bad_inputs],
-    "gpu": [gpu.resumed, gpu.finite, gpu.compiled],
+    "gpu": [gpu.gpu_resumed, gpu.gpu_finite, gpu.gpu_compiled],
 }
+CLAIMS = {claim.__name__: claim for group in GROUPS.values() for claim in group}
 
 
 def title(claim: Claim) -> str:
@@ -49,15 +52,24 @@ def title(claim: Claim) -> str:
     return " ".join((claim.__doc__ or "").split()).rstrip(".")
 
 
+def listing() -> str:
+    """The claims in their groups."""
+    lines = []
+    for group, claims in GROUPS.items():
+        lines += [f"{group}:", *(f"  {claim.__name__:44s} {title(claim)}" for claim in claims)]
+    return "\n".join(lines)
+
+
 def prove(case: Case, names: list[str]) -> bool:
-    """Print a row a claim; whether all hold that could be tried."""
-    print("| claim | tries | result | s |\n|---|---|---|---|")
+    """Print a row for each claim, or claim of a group, in `names`; whether all hold that could be tried."""
+    print("| claim | tries | result | seconds |\n|---|---|---|---|", flush=True)
     good = True
-    for claim in (claim for name in names for claim in CLAIMS[name]):
+    for claim in (claim for name in names for claim in GROUPS.get(name) or [CLAIMS[name]]):
         outcome, seconds = tried(claim, case)
-        good = good and outcome.holds is not False
-        result = outcome.result if outcome.holds is not False else f"**FAILS**: {outcome.result}"
-        print(f"| {title(claim)} | {outcome.tries} | {result.replace('|', '/')} | {seconds:.0f} |", flush=True)
+        failed = outcome.holds is False
+        good = good and not failed
+        result = ("**FAILS**: " if failed else "") + outcome.result.replace("|", "/").replace("\n", " ")
+        print(f"| {title(claim)} | {outcome.tries} | {result} | {seconds:.0f} |", flush=True)
     return good
 
 
@@ -65,14 +77,14 @@ def main() -> int:
     """Print the table; the exit code tells whether all claims hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="wgan_gp", help="a preset, such as wgan_gp, cyclegan or pggan")
-    parser.add_argument("--claims", nargs="+", choices=CLAIMS, default=list(CLAIMS), metavar="NAME")
-    parser.add_argument("--list", action="store_true", help="print the claims by name")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the tries")
-    parser.add_argument("--keep", type=Path, help="folder that keeps all runs with their logs; must not exist")
+    parser.add_argument("--claims", nargs="+", choices=[*GROUPS, *CLAIMS], default=list(GROUPS), metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="print the names of the claims and of their groups")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the tries, each at least 2 (default: 1)")
+    parser.add_argument("--quick", dest="scale", action="store_const", const=0.1, help="a tenth of the tries")
+    parser.add_argument("--keep", type=Path, help="a new folder that keeps all runs and what they printed")
     options = parser.parse_args()
     if options.list:
-        for name, claims in CLAIMS.items():
-            print("\n".join([f"{name}:", *(f"  {title(claim)}" for claim in claims)]))
+        print(listing())
         return 0
     jobs.ready_to_fork()
     warnings.filterwarnings("ignore")
@@ -80,8 +92,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch) / "runs"
         folder.mkdir(parents=True)
-        good = prove(Case(options.model, folder, scale=0.1 if options.quick else 1.0), options.claims)
-    return 0 if good else 1
+        return 0 if prove(Case(options.model, folder, options.scale), options.claims) else 1
 
 
 if __name__ == "__main__":

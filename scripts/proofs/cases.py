@@ -70,17 +70,23 @@ class Case:
         folder.mkdir(parents=True)
         return folder
 
-    def options(self, folder: Path, *more: str) -> list[str]:
-        """The command line of a small run that leaves all it writes in `folder`."""
-        sized = [] if self.model == "gan" else ["--data.image_size=16"]
+    def preset(self, folder: Path, *more: str) -> list[str]:
+        """The command line of a run in the preset's own size that leaves all it writes in `folder`."""
         return [
-            *(f"--model={self.model}", *(f"--model.{option}" for option in _SMALL.get(self.model, ())), *sized),
-            *("--data.batch_size=8", f"--trainer.max_steps={self.steps}", f"--trainer.limit_train_batches={EPOCH}"),
-            *("--trainer.limit_val_batches=1", "--trainer.callbacks=null", "--samples.every_n_batches=1000"),
-            *("--trainer.enable_progress_bar=false", "--checkpoint.every_n_train_steps=5"),
-            f"--trainer.accelerator={self.device}",
-            *(f"--trainer.default_root_dir={folder}", *more),
+            *(f"--model={self.model}", "--trainer.max_epochs=-1", "--trainer.enable_progress_bar=false"),
+            *("--trainer.limit_val_batches=1", "--trainer.callbacks=null", "--samples.every_n_batches=1000000"),
+            *(f"--trainer.accelerator={self.device}", f"--trainer.default_root_dir={folder}", *more),
         ]
+
+    def options(self, folder: Path, *more: str) -> list[str]:
+        """The command line of a small run."""
+        return self.preset(
+            folder,
+            *(f"--model.{option}" for option in _SMALL.get(self.model, ())),
+            *([] if self.model == "gan" else ["--data.image_size=16"]),
+            *("--data.batch_size=8", f"--trainer.max_steps={self.steps}", f"--trainer.limit_train_batches={EPOCH}"),
+            *("--checkpoint.every_n_train_steps=5", *more),
+        )
 
     def job(self, folder: Path, *more: str, processes: int = 1, prepare: Prepare = nothing) -> Job:
         """Start a small run."""

@@ -72,7 +72,7 @@ def sigterm(case: Case) -> Outcome:
 
 
 def sigkill_to_one(case: Case) -> Outcome:
-    """SIGKILL to one of two processes ends the other within 30 s, not with 0; the last checkpoint is good."""
+    """SIGKILL to one of two processes ends the other within 30 s, not with code 0; the last checkpoint is good."""
     rng, times = random.Random(1), []
     for attempt in range(case.tries(6)):
         folder = case.new_folder()
@@ -95,7 +95,8 @@ def interrupted_twice(case: Case) -> Outcome:
         for _ in range(2):
             job.send(signal.SIGINT)
             time.sleep(rng.uniform(0, 0.1))
-        job.wait()
+        if job.wait()[0] == 0:
+            raise Failed("two Ctrl-C ended with code 0")
         good(folder)
         goes_on(case, folder, processes=processes)
     return Outcome(tries, "all checkpoints good, equal bit for bit")
@@ -137,7 +138,7 @@ class Launched:
 
 
 def launcher(case: Case) -> Outcome:
-    """The same of a job that fit.py --trainer.devices 2 started: SIGTERM to each process, SIGKILL to each process."""
+    """A job that fit.py --trainer.devices 2 launched itself ends as one that torchrun launched."""
     results, holds = [], True
     for number, allowed in ((signal.SIGTERM, 5), (signal.SIGKILL, 30)):
         for rank in range(2):
@@ -187,27 +188,26 @@ def killed_on_one(case: Case) -> Outcome:
     """Killed with SIGKILL at random moments and resumed each time, a run ends in the bits of the one never killed."""
     kills = case.tries(20)
     runs = killed_often(case, kills, random.Random(3))
-    return Outcome(kills, f"{kills} kills in {_runs(runs)}: equal bit for bit")
+    return Outcome(kills, f"equal bit for bit ({_runs(runs)})")
 
 
 def killed_on_two(case: Case) -> Outcome:
-    """The same on two processes."""
+    """On two processes, killed at random moments and resumed each time: the same bits."""
     kills = case.tries(20)
     runs = killed_often(case, kills, random.Random(4), processes=2)
-    return Outcome(kills, f"{kills} kills in {_runs(runs)}: equal bit for bit")
+    return Outcome(kills, f"equal bit for bit ({_runs(runs)})")
 
 
 def killed_with_workers(case: Case) -> Outcome:
-    """The same with two workers that read ahead, which change nothing themselves."""
+    """With two workers that read ahead, killed at random moments and resumed each time: the same bits."""
     same_bits(case.expected(), case.expected(WORKERS))
     kills = case.tries(10)
     runs = killed_often(case, kills, random.Random(5), WORKERS)
-    return Outcome(kills, f"{kills} kills in {_runs(runs)}: equal bit for bit")
+    return Outcome(kills, f"equal bit for bit ({_runs(runs)})")
 
 
 def moved(case: Case) -> Outcome:
-    """Begun on one process, resumed on two and then on one again, a run ends in the weights of the one that was always
-    on one, in float64 to 1e-12."""
+    """Begun on one process, resumed on two and on one again: the weights of one process, in float64 to 1e-12."""
     rng, tries, differences = random.Random(6), case.tries(3), []
     for _ in range(tries):
         folder, resume = case.new_folder(), list[str]()

@@ -19,7 +19,7 @@ def _on_gpu(case: Case, claim: Callable[[Case], Outcome]) -> Outcome:
     return claim(replace(case, folder=case.folder / claim.__name__, device="gpu"))
 
 
-def resumed(case: Case) -> Outcome:
+def gpu_resumed(case: Case) -> Outcome:
     """On a GPU, killed at random moments and resumed, a run ends in the bits of the one never killed."""
 
     def killed(case: Case) -> Outcome:
@@ -30,7 +30,7 @@ def resumed(case: Case) -> Outcome:
     return _on_gpu(case, killed)
 
 
-def finite(case: Case) -> Outcome:
+def gpu_finite(case: Case) -> Outcome:
     """On a GPU all weights stay finite in bf16-mixed and in 16-mixed, where steps that overflow are left out."""
 
     def halved(case: Case) -> Outcome:
@@ -43,7 +43,7 @@ def finite(case: Case) -> Outcome:
     return _on_gpu(case, halved)
 
 
-def compiled(case: Case) -> Outcome:
+def gpu_compiled(case: Case) -> Outcome:
     """On a GPU the losses are the same to rounding when compiled, and in channels_last."""
 
     def both(case: Case) -> Outcome:

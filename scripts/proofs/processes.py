@@ -15,7 +15,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from proofs.cases import Case, Outcome
-from proofs.jobs import FORK
+from proofs.jobs import FORK, Job
 from proofs.states import distance, final, flat, same_bits, state
 
 DOUBLE = "--trainer.precision=64-true"
@@ -35,7 +35,7 @@ def by_sample() -> Iterable[Callback]:
 
 
 def two_processes_equal_one(case: Case) -> Outcome:
-    """Two processes end in the weights of one, in float64 to 1e-12."""
+    """Two processes end in the weights of one: in float64, to 1e-12."""
     one = case.expected(DOUBLE, prepare=by_sample)
     two = case.expected(DOUBLE, processes=2, prepare=by_sample)
     difference = distance(one, two)
@@ -43,7 +43,7 @@ def two_processes_equal_one(case: Case) -> Outcome:
 
 
 def two_processes_equal_one_in_single_precision(case: Case) -> Outcome:
-    """Two processes end in the weights of one, in float32 to rounding."""
+    """Two processes end in the weights of one: in float32, to rounding."""
     one, two = (case.expected(processes=count, prepare=by_sample) for count in (1, 2))
     difference = distance(one, two)
     return Outcome(1, f"largest relative difference {difference:.1e}", difference <= 1e-3)
@@ -61,7 +61,7 @@ class Keep(Callback):
 
 
 def processes_end_identical(case: Case) -> Outcome:
-    """All processes end in the same bits."""
+    """Both of two processes end in the same bits."""
     folder = case.new_folder()
     case.job(folder, processes=2, prepare=lambda: [Keep(folder)]).succeed()
     first, second = (torch.load(folder / f"rank-{rank}.pt", weights_only=True) for rank in range(2))
@@ -128,19 +128,20 @@ ONE_WRAPPER = "--trainer.strategy=ddp_find_unused_parameters_true"
 
 
 def measured(case: Case, *options: str, count: bool = True) -> tuple[Path, list[float]]:
-    """A run on two processes: its folder; bytes reduced and bytes needed a batch, and seconds a batch."""
+    """Thirty batches of the preset on two processes: the folder; bytes reduced, bytes needed and seconds, a batch."""
     folder, found = case.new_folder(), FORK.RawArray("d", 3)
     traffic = Traffic(found, skip=10)
+    command = case.preset(folder, "--trainer.max_steps=30", *options)
 
     def prepare() -> Iterable[Callback]:
         return [*by_sample(), *(counted(traffic) if count else [traffic])]
 
-    case.job(folder, *options, processes=2, prepare=prepare).succeed()
+    Job(command, folder / "log.txt", 2, prepare).succeed()
     return folder, list(found)
 
 
 def bytes_reduced(case: Case) -> Outcome:
-    """A step reduces the bytes of its own gradients and no more; one wrapper around everything moves more."""
+    """On two processes, bytes reduced by bytes of the gradients that steps were made with: 1.00."""
     results, holds = [], True
     kinds = [f"n_critic={n}" for n in (1, 5)] if case.model.startswith("wgan_gp") else [""]
     for kind in kinds:
@@ -154,7 +155,7 @@ def bytes_reduced(case: Case) -> Outcome:
 
 
 def no_slower_than_one_wrapper(case: Case) -> Outcome:
-    """A step on two processes is no slower than under one wrapper."""
+    """On two processes, a batch takes no longer than under one DistributedDataParallel, in turns."""
     times: dict[str, list[float]] = {"": [], ONE_WRAPPER: []}
     turns = case.tries(6)
     for turn in range(turns):
