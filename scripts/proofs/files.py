@@ -6,7 +6,6 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from lightning.pytorch import Callback, Trainer
 
 from proofs.cases import Case, Outcome
 from proofs.endings import goes_on
-from proofs.jobs import FORK, Failed
+from proofs.jobs import FORK, Failed, giving
 from proofs.states import final
 
 OTHER_DISK = Path("/dev/shm")
@@ -122,11 +121,7 @@ def full_disk(case: Case) -> Outcome:
     size = final(case.reference()).stat().st_size
     for _ in range(tries):
         folder, batch, room = case.new_folder(), rng.randrange(12, 40), rng.randrange(4096, size)
-
-        def prepare(batch: int = batch, room: int = room) -> Iterable[Callback]:
-            return [FullDisk(batch, room)]
-
-        job = case.job(folder, prepare=prepare)
+        job = case.job(folder, prepare=giving(FullDisk(batch, room)))
         codes.update(job.wait())
         if "Traceback" in job.log.read_text():
             raise Failed(f"ended with a traceback: {job.said()}")

@@ -43,6 +43,11 @@ def nothing() -> Iterable[Callback]:
     return ()
 
 
+def giving(*callbacks: Callback) -> Prepare:
+    """Prepare nothing but these callbacks."""
+    return lambda: callbacks
+
+
 class Progress(Callback):
     """Writes the number of the batch that is running where the parent sees it."""
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from benchmark import CheckTurns
 from gan_modules import penalties
 from proofs.cases import Case, Outcome
 from proofs.endings import goes_on
-from proofs.jobs import FORK, Failed, Job
+from proofs.jobs import FORK, Failed, Job, giving
 from proofs.processes import DOUBLE, by_sample
 from proofs.states import distance, final, finite, same_bits, state
 
@@ -63,8 +64,7 @@ def clipping(case: Case) -> Outcome:
     found = []
     for options, processes in (((), 1), (("--model.micro_batches=2",), 1), ((BF16,), 1), ((), 2)):
         largest = FORK.RawValue("d", 0.0)
-        callback = Norms(largest)
-        case.run("--model.clip_norm=0.001", *options, processes=processes, prepare=lambda c=callback: [c])
+        case.run("--model.clip_norm=0.001", *options, processes=processes, prepare=giving(Norms(largest)))
         found.append(largest.value)
     result = f"norms of at most {max(found):.6f}, the least {min(found):.6f}, where 0.001 is allowed"
     return Outcome(len(found), result, max(found) <= 0.001 * (1 + 1e-4) and min(found) > 0.00099)
@@ -117,10 +117,10 @@ class Penalties(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         norm = penalties.gradient_norm
 
-        def compared(critic: Any, points: Any) -> Any:
-            given = norm(critic, points)
+        def compared(network: Any, points: Tensor) -> Tensor:
+            given = norm(network, points)
             with torch.autocast("cpu", enabled=False):
-                exact = norm(critic, points.float())
+                exact = norm(network, points.float())
             difference = (given - exact).abs().max() / exact.abs().max()
             self.found[:] = [self.found[0] + 1, max(self.found[1], difference.item())]
             return given
@@ -131,7 +131,7 @@ class Penalties(Callback):
 def exact_penalties(case: Case) -> Outcome:
     """In bf16-mixed the gradients of a penalty are those of float32."""
     found = FORK.RawArray("d", 2)
-    case.run(BF16, prepare=lambda: [Penalties(found)])
+    case.run(BF16, prepare=giving(Penalties(found)))
     count, difference = int(found[0]), found[1]
     if not count:
         return Outcome(0, "not run: the model has no gradient penalty", None)
@@ -156,8 +156,7 @@ def not_finite(case: Case) -> Outcome:
     tries = case.tries(6)
     for attempt in range(tries):
         folder, batch, processes = case.new_folder(), rng.randrange(10, case.steps - 10), 1 + attempt // 2 % 2
-        poison = Poison(batch, attempt % 2)
-        job = case.job(folder, processes=processes, prepare=lambda p=poison: [p])
+        job = case.job(folder, processes=processes, prepare=giving(Poison(batch, attempt % 2)))
         if 0 in (codes := job.wait()):
             raise Failed(f"a gradient that was no number at batch {batch}: exit codes {codes}")
         said = re.findall(r"the gradient of (\w+) for ([\w, ]+) is not finite at batch (\d+)", job.log.read_text())
@@ -177,7 +176,7 @@ def cost_of_the_check(case: Case) -> Outcome:
     found, turns = FORK.RawArray("d", 2), case.tries(60)
     folder = case.new_folder()
     options = case.preset(folder, f"--trainer.max_steps={10 * turns + 11}")
-    Job(options, folder / "log.txt", prepare=lambda: [CheckTurns(found)]).succeed()
+    Job(options, folder / "log.txt", prepare=giving(CheckTurns(found))).succeed()
     checked, unchecked = found
     cost = checked / unchecked - 1
     result = f"{100 * cost:+.1f} % ({1e3 * checked:.2f} ms a batch with, {1e3 * unchecked:.2f} without)"

@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
-from torch.distributed import GradBucket
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from proofs.cases import Case, Outcome
-from proofs.jobs import FORK, Job
+from proofs.jobs import FORK, Job, giving
 from proofs.states import distance, final, flat, same_bits, state
 
 DOUBLE = "--trainer.precision=64-true"
@@ -63,7 +62,7 @@ class Keep(Callback):
 def processes_end_identical(case: Case) -> Outcome:
     """Both of two processes end in the same bits."""
     folder = case.new_folder()
-    case.job(folder, processes=2, prepare=lambda: [Keep(folder)]).succeed()
+    case.job(folder, processes=2, prepare=giving(Keep(folder))).succeed()
     first, second = (torch.load(folder / f"rank-{rank}.pt", weights_only=True) for rank in range(2))
     same_bits(flat(first), flat(second))
     return Outcome(1, "equal")
@@ -111,7 +110,7 @@ def counted(traffic: Traffic) -> list[Callback]:
         traffic.count(tensor)
         return all_reduce(tensor, *arguments, **options)
 
-    def reduced(group: Any, bucket: GradBucket) -> Future[Tensor]:
+    def reduced(group: Any, bucket: torch.distributed.GradBucket) -> Future[Tensor]:
         traffic.count(bucket.buffer())
         return allreduce_hook(group, bucket)
 
