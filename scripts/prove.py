@@ -22,7 +22,7 @@ from proofs.cases import Case, Claim, tried
 GROUPS: dict[str, list[Claim]] = {
     "processes": [
         processes.two_processes_equal_one,
-        processes.two_processes_equal_one_in_single_precision,
+        processes.two_processes_equal_one_in_float32,
         processes.processes_end_identical,
         processes.bytes_reduced,
         processes.no_slower_than_one_wrapper,

@@ -81,7 +81,7 @@ def flipped_bits(case: Case) -> Outcome:
         path.write_bytes(whole[:length])
         noticed += damage(path) is not None
     path.write_bytes(whole)
-    result = f"{noticed} of {flips} flips and {len(cuts)} cuts noticed"
+    result = f"{noticed} of {flips + len(cuts)} noticed: {flips} flips and {len(cuts)} cuts"
     return Outcome(flips + len(cuts), result, noticed == flips + len(cuts) and damage(path) is None)
 
 
