@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,3 +66,30 @@ def test_the_command_prints_a_row_a_model(
     )
     assert benchmark.main() == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("dcgan ")
+
+
+def test_the_check_of_gradients_takes_turns(benchmark: ModuleType) -> None:
+    found: list[float] = []
+    turns, module, checked = benchmark.CheckTurns(found), SimpleNamespace(device=torch.device("cpu")), []
+    for step in range(31):
+        turns.on_train_batch_start(SimpleNamespace(global_step=step), module)
+        checked.append(module.check_finite)
+    turns.on_train_end()
+    assert checked == [step % 10 < 5 for step in range(31)]
+    assert [len(turns.turns[each]) for each in (True, False)] == [2, 2], "the first two turns are left out"
+    assert len(found) == 2 and min(found) > 0
+
+
+def test_the_cost_of_the_check_is_measured(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "CASES", {"dcgan": lambda: benchmark.dcgan(16, 4, 4)})
+    monkeypatch.setattr(
+        sys, "argv", ["benchmark.py", "--models", "dcgan", "--steps", "20", "--rounds", "1", "--finite"]
+    )
+    assert benchmark.main() == 0
+    checked, unchecked = capsys.readouterr().out.splitlines()[-2:]
+    assert "with the check" in checked and "without the check" in unchecked
+    assert float(checked.split()[-1]) == pytest.approx(
+        float(checked.split()[-2]) / float(unchecked.split()[-1]), abs=0.01
+    )
