@@ -139,15 +139,16 @@ def exact_penalties(case: Case) -> Outcome:
 
 
 class Poison(Callback):
-    """From a batch on, the gradient of an optimizer's first parameter is not a number."""
+    """From a batch on, the gradients of one optimizer are not numbers."""
 
     def __init__(self, batch: int, optimizer: int) -> None:
         self.batch, self.optimizer = batch, optimizer
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
         if trainer.global_step + 1 == self.batch:
-            parameter = trainer.optimizers[self.optimizer].param_groups[0]["params"][0]
-            parameter.register_hook(lambda gradient: gradient * float("nan"))
+            for group in trainer.optimizers[self.optimizer].param_groups:
+                for parameter in group["params"]:
+                    parameter.register_hook(lambda gradient: gradient * float("nan"))
 
 
 def not_finite(case: Case) -> Outcome:
