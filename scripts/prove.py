@@ -92,7 +92,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch) / "runs"
         folder.mkdir(parents=True)
-        return 0 if prove(Case(options.model, folder, options.scale), options.claims) else 1
+        try:
+            return 0 if prove(Case(options.model, folder, options.scale), options.claims) else 1
+        finally:
+            jobs.kill_all()
 
 
 if __name__ == "__main__":

@@ -193,6 +193,13 @@ def killed_at_random(job: Job, seconds: float, rng: random.Random) -> bool:
     return struck
 
 
+def kill_all() -> None:
+    """Kill the processes that were started here and still run."""
+    for member in multiprocessing.active_children():
+        if member.pid is not None:
+            _kill_group(member.pid)
+
+
 def _kill_group(group: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
