@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from gan_modules.saving import damage
-
 from proofs.cases import Case, Outcome
 from proofs.jobs import Failed, Job
 from proofs.processes import DOUBLE, by_sample

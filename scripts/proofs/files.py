@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gan_modules.saving import SealedCheckpointIO, damage, newest
 from lightning.pytorch import Callback, Trainer
 
+from gan_modules.saving import SealedCheckpointIO, damage, newest
 from proofs.cases import Case, Outcome
 from proofs.endings import goes_on
 from proofs.jobs import FORK, Failed, giving
