@@ -1,4 +1,4 @@
-"""The claims of scripts/prove.py, tried: a few quick ones, and as slow tests what the issue of every run hangs on."""
+"""The claims of scripts/prove.py: a few quick ones, and with many tries, slow, those that no other test makes."""
 
 import importlib.util
 import re

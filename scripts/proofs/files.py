@@ -47,8 +47,7 @@ def _kill_a_saver(contents: dict[str, Any], path: Path, saved: Any, temporary: P
 
 
 def killed_while_saving(case: Case) -> Outcome:
-    """A kill inside a save, with TMPDIR on the same or another disk, damages and loses no checkpoint; what it leaves
-    of a file is gone after the next start."""
+    """A kill inside a save damages and loses no checkpoint; after the next start no part of a file is left."""
     folder, rng, kills, inside = case.new_folder(), random.Random(7), 0, 0
     shutil.copytree(case.reference(), folder, dirs_exist_ok=True)
     path, saved = final(folder), FORK.RawValue("l", 0)
