@@ -70,7 +70,8 @@ class SealedCheckpointIO(TorchCheckpointIO):
             checkpoint = super().load_checkpoint(path, map_location, weights_only=True)
         else:
             checkpoint = contents(path, map_location=map_location)
-        vetting.check_version(checkpoint)
+        if "state_dict" in checkpoint:  # else one of the files by which processes that are spawned return weights
+            vetting.check_version(checkpoint)
         return checkpoint
 
     def remove_checkpoint(self, path: str | Path) -> None:
