@@ -175,7 +175,7 @@ class Dropout(nn.Module):
         return x * (_uniform_like(x.detach()) >= self.p) / (1 - self.p)
 
 
-@torch.library.custom_op("gan_modules::uniform_like", mutates_args=(), tags=torch.Tag.nondeterministic_seeded)
+@torch.library.custom_op("gan_modules::uniform_like", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
 def _uniform_like(x: Tensor) -> Tensor:
     """Uniform numbers from the stream of the step, as one operation: a compiled graph draws them when it runs.
 
