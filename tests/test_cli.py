@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import wandb
 import yaml
 from PIL import Image
 
@@ -185,6 +186,7 @@ def test_wandb_logs_beside_the_csv_offline_without_a_key(
     monkeypatch.setenv("WANDB_MODE", "")  # restored after the test, though the command sets it
     monkeypatch.delenv("WANDB_MODE")
     folder = run("--model", "gan", "--trainer.logger", "wandb")
+    wandb.finish()
     assert list(folder.glob("wandb/offline-run-*/*.wandb"))
     assert (folder / "metrics.csv").exists()
     assert "wandb sync" in capsys.readouterr().out
