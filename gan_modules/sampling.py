@@ -99,7 +99,7 @@ def translate(
         raise ValueError(f"{type(module).__name__} makes pictures from noise: leave --input out")
     if inverse and not hasattr(module, "inverse"):
         raise ValueError(f"{type(module).__name__} translates in one direction: leave --inverse out")
-    trained_at = (saved["config"]["data"] or {}).get("init_args", {}).get("image_size")
+    trained_at = _trained_at(saved["config"])
     translator = cast(Translator, module.inverse if inverse else module)
     network = module.serving(module.generators[-1 if inverse else 0])
     multiple = getattr(network, "image_size", _MULTIPLE)
@@ -111,6 +111,14 @@ def translate(
             made = _translated(translator, picture, size or trained_at, multiple)
             drawing.save_picture(_picture(made[0]), out)
     return len(jobs)
+
+
+def _trained_at(config: Any) -> int | None:
+    """The side of the pictures that a model was trained on, as its checkpoint has it."""
+    for key in ("data", "init_args", "image_size"):
+        config = config.get(key) if isinstance(config, dict) else None
+    checks.whole(1, 2**14, image_size=1 if config is None else config)
+    return config
 
 
 def _jobs(paths: Iterable[Path], source: Path, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from packaging.version import InvalidVersion, Version
@@ -181,7 +181,7 @@ def refuse(name: str, expected: str, given: Any) -> NoReturn:
 
 
 def check_callbacks(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
-    """Refuse ill-typed states of `ModelCheckpoint`, and leave out those that name files outside its folder.
+    """Refuse ill-typed states of callbacks; leave out those of a `ModelCheckpoint` that name files outside its folder.
 
     Lightning 2.6 takes `best_model_path` from any file, and removes it, with all that is in it, once there is a better
     one; "local:///home" it even takes for a path that need not be checked.
@@ -190,29 +190,41 @@ def check_callbacks(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
     if not isinstance(states, dict) or not all(isinstance(state, dict) for state in states.values()):
         refuse("callbacks", "a dictionary of dictionaries", states)
     for callback in cast(Any, trainer).callbacks:
-        for key in (callback.state_key, type(callback)):
-            if isinstance(callback, ModelCheckpoint) and key in states:
-                _check_saved_paths(states, cast(str, key), callback)
+        for key in {callback.state_key, type(callback)} & states.keys():
+            name = f"callbacks.{type(callback).__name__}"
+            example = callback.state_dict()
+            if isinstance(callback, (ModelCheckpoint, EarlyStopping)) and example.keys() - states[key].keys():
+                refuse(name, f"complete ({', '.join(example)})", states[key])
+            _check_numbers(name, states[key], example)
+            if isinstance(callback, ModelCheckpoint) and not _keeps_paths(name, states[key], callback):
+                del states[key]
 
 
-def _check_saved_paths(states: dict[str, Any], key: str, callback: ModelCheckpoint) -> None:
-    state, example = states[key], callback.state_dict()
-    if missing := example.keys() - state.keys():
-        refuse(f"callbacks.{key}", f"complete, with {min(missing)}", "less than that")
+def _check_numbers(name: str, saved: Any, example: dict[str, Any]) -> None:
+    for key in example:
+        value: Any = saved.get(key, example[key]) if isinstance(saved, dict) else None
+        if isinstance(example[key], dict):
+            _check_numbers(f"{name}.{key}", value, example[key])
+        elif is_number(example[key]) and not (is_number(value) and math.isfinite(value)):
+            refuse(f"{name}.{key}", "a finite number", value)
+
+
+def _keeps_paths(name: str, state: dict[str, Any], callback: ModelCheckpoint) -> bool:
+    """Whether all files that the state names are in the callback's folder."""
     scores = state["best_k_models"]
-    if not isinstance(scores, dict):
-        refuse(f"callbacks.{key}.best_k_models", "a dictionary", scores)
-    paths = [*(state[name] for name in _PATHS), *scores]
-    for value in paths:
-        if not isinstance(value, str):
-            refuse(f"callbacks.{key}", "made of paths", value)
-    for value in (*scores.values(), state["kth_value"], *filter(None.__ne__, [state["best_model_score"]])):
-        if not isinstance(value, Tensor) or value.ndim:
-            refuse(f"callbacks.{key}", "made of scores that are scalars", value)
-    if foreign := [path for path in paths if path and not _inside(path, str(callback.dirpath))]:
-        del states[key]
-        if state["best_model_path"] in foreign:
-            rank_zero_warn(f"{shown(foreign[0])} is not in {callback.dirpath}: the best checkpoint is looked for anew")
+    if not isinstance(scores, dict) or state["kth_best_model_path"] not in ("", *scores):
+        refuse(f"{name}.best_k_models", "the scores of files", scores)
+    paths = [*(state[key] for key in _PATHS), *scores]
+    if ill := [path for path in paths if not isinstance(path, str)]:
+        refuse(name, "made of paths", ill[0])
+    best = [] if state["best_model_score"] is None else [state["best_model_score"]]
+    if ill := [each for each in (*scores.values(), state["kth_value"], *best) if getattr(each, "shape", None) != ()]:
+        refuse(name, "made of scores", ill[0])
+    foreign = [path for path in paths if path and not _inside(path, str(callback.dirpath))]
+    if state["best_model_path"] in foreign:
+        lost = shown(state["best_model_path"])
+        rank_zero_warn(f"{lost} is not in {callback.dirpath}, so that the best checkpoint is looked for anew")
+    return not foreign
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from variants import build, loader, same, trainer
@@ -594,6 +594,8 @@ TRAINING: dict[str, tuple[str, str, Edit]] = {
     "a path of numbers": ("gan", "callbacks", of_checkpoints("best_model_path", 3)),
     "scores of text": ("gan", "callbacks", of_checkpoints("best_k_models", {"a": "b"})),
     "a list of scores": ("gan", "best_k_models", of_checkpoints("best_k_models", [])),
+    "a worst that is a list": ("gan", "best_k_models", of_checkpoints("kth_best_model_path", [])),
+    "the worst of no scores": ("gan", "best_k_models", of_checkpoints("kth_best_model_path", "x.ckpt")),
     "another form of scale": ("gan", "scaling", put("native_amp_scaling_state", {"scale": 0.0})),
 }
 
@@ -715,6 +717,17 @@ def test_a_best_checkpoint_of_the_run_itself_stays_the_best(tmp_path: Path) -> N
     checkpoint = {"callbacks": {save.state_key: state}}
     vetting.check_callbacks(checkpoint, trainer(enable_checkpointing=True, callbacks=[save]))
     assert checkpoint == {"callbacks": {save.state_key: state}}
+
+
+@pytest.mark.parametrize("value", ["3", True, float("nan"), [3], None])
+def test_the_patience_of_early_stopping_is_a_number(value: object) -> None:
+    stop = EarlyStopping("metric/fid")
+    run = trainer(callbacks=[stop])
+    vetting.check_callbacks({"callbacks": {stop.state_key: {**stop.state_dict(), "patience": 4}}}, run)
+    with pytest.raises(ValueError, match="patience"):
+        vetting.check_callbacks({"callbacks": {stop.state_key: {**stop.state_dict(), "patience": value}}}, run)
+    with pytest.raises(ValueError, match="complete"):
+        vetting.check_callbacks({"callbacks": {stop.state_key: {}}}, run)
 
 
 # The weights of FID's network are a stranger's too.

@@ -78,6 +78,16 @@ def test_a_folder_of_any_pictures_is_translated(cyclegan: Path, tmp_path: Path) 
     assert Image.open(target / "odd.png").size == (32, 43) and (target / "odd.png").read_bytes() != forward
 
 
+@pytest.mark.parametrize("size", [0, -1, 10**6, "16", 16.0, True, [16]])
+def test_a_size_that_is_none_is_refused(size: object, cyclegan: Path, tmp_path: Path) -> None:
+    saved = torch.load(cyclegan, weights_only=True)
+    saved["config"]["data"]["init_args"]["image_size"] = size
+    torch.save(saved, tmp_path / "sized.ckpt")
+    with pytest.raises(ValueError, match="image_size"):
+        translate(tmp_path / "sized.ckpt", tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_translation_is_the_networks(cyclegan: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     pixels = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
