@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 import torch.distributed
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.plugins.layer_sync import TorchSyncBatchNorm
 from lightning.pytorch.strategies import DDPStrategy, Strategy, StrategyRegistry
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -16,15 +18,28 @@ class AdversarialDDP(DDPStrategy):
 
     `DistributedDataParallel` refuses modules of which a backward pass leaves parts unused, as those of a GAN must;
     told to look for them, it moves the gradients of all networks each time. Here the module stays as it is: all
-    processes start from the first one's parameters, and each step averages exactly the gradients that it uses. Running
-    statistics of batch normalisation are averaged once a batch (normalisation itself is over each process's part of
-    the batch unless `sync_batchnorm` is set).
+    processes start from the first one's parameters, and each step averages exactly the gradients that it uses.
+
+    On GPUs batch normalisation is over the whole batch (torch's `SyncBatchNorm`). Elsewhere, where torch does not have
+    it, each process normalises its part of the batch, which is said; running statistics are averaged once a batch.
     """
+
+    def setup(self, trainer: Trainer) -> None:
+        if trainer.world_size > 1 and _batch_norms(self._module()):
+            if self.root_device.type == "cuda":
+                self._layer_sync = self._layer_sync or TorchSyncBatchNorm()
+            else:
+                rank_zero_warn(
+                    f"Batch norm is over each process's part of the batch, as torch cannot synchronise it on the "
+                    f"{self.root_device.type}: {trainer.world_size} processes do not end where one does; networks with "
+                    "InstanceNorm, GroupNorm or LayerNorm do."
+                )
+        super().setup(trainer)
 
     def configure_ddp(self) -> None:
         for tensor in [*self._module().parameters(), *self._module().buffers()]:
             torch.distributed.broadcast(tensor.detach(), 0)
-        norms = [m for m in self._module().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        norms = _batch_norms(self._module())
         self._statistics = [s for norm in norms for s in (norm.running_mean, norm.running_var) if s is not None]
 
     def optimizer_step(
@@ -45,6 +60,11 @@ class AdversarialDDP(DDPStrategy):
         if self.model is None:
             raise ValueError("expected a module to train, got none; call Trainer.fit with one")
         return self.model
+
+
+def _batch_norms(module: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]:
+    kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d  # not SyncBatchNorm, which is over the whole batch
+    return [part for part in module.modules() if isinstance(part, kinds)]
 
 
 def check(strategy: Strategy | str) -> None:

@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from launching import launch
+from lightning.pytorch import Callback, LightningModule, Trainer
 from two_processes import BATCHES, states
-from variants import NAMES, assert_close, same
+from variants import NAMES, assert_close, build, loader, same, trainer
+
+from gan_modules.strategies import AdversarialDDP
 
 every_variant = pytest.mark.parametrize("name", NAMES)
 
@@ -65,6 +69,22 @@ def test_a_step_reduces_the_gradients_that_it_uses_and_nothing_else(
 @pytest.mark.parametrize("name", ["gan", "gan on points", "infogan", "wgan_gp", "pix2pix"])
 def test_batch_statistics_stay_together(name: str, ranks: list[dict[str, Any]]) -> None:
     assert same(*(each["batch norm"][name] for each in ranks))
+    assert ranks[0]["said"][name] and not ranks[1]["said"][name], "the first process says that they are apart"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_batch_norm_is_synchronised_on_gpus() -> None:
+    options: Any = {"accelerator": "gpu", "devices": 2, "strategy": AdversarialDDP(start_method="spawn")}
+    trainer(callbacks=[Synchronised()], **options).fit(build("gan"), loader("gan"))
+
+
+class Synchronised(Callback):
+    """Looks at the kinds of layers that train."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        kinds = set(map(type, pl_module.modules()))
+        assert torch.nn.SyncBatchNorm in kinds and torch.nn.BatchNorm2d not in kinds
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def states(rank: int, processes: int) -> dict[str, Any]:
 
 def in_parallel(rank: int, processes: int) -> dict[str, Any]:
     """What only several processes can show."""
-    results: dict[str, Any] = {"traffic": {}, "lightning": {}, "batch norm": {}}
+    results: dict[str, Any] = {"traffic": {}, "lightning": {}, "batch norm": {}, "said": {}}
     all_reduce = torch.distributed.all_reduce
     for case, n_critic in (("wgan_gp", 1), ("wgan_gp", 5), ("pggan", None), ("infogan", None)):
         traffic = Traffic()
@@ -91,8 +91,11 @@ def in_parallel(rank: int, processes: int) -> dict[str, Any]:
         module, fitted = run(name, rank, processes, strategy="ddp_find_unused_parameters_true")
         results["lightning"][name] = whole_state(module, fitted)
     for name in ("gan", "gan on points", "infogan", "wgan_gp", "pix2pix"):
-        module, fitted = run(name, rank, processes, own=False, strategy="adversarial_ddp")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            module, fitted = run(name, rank, processes, own=False, strategy="adversarial_ddp")
         results["batch norm"][name] = whole_state(module, fitted)
+        results["said"][name] = any("Batch norm is over each process's part" in str(each.message) for each in said)
     execution.BACKEND = "aot_eager"  # which needs no C++ compiler
     module, fitted = run("wgan_gp", rank, processes, build={"compile": True})
     results["compiled"] = whole_state(module, fitted)
