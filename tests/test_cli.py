@@ -123,6 +123,11 @@ def test_a_network_keeps_what_the_user_gave_and_the_others_follow(run: Run) -> N
     assert weights(folder)["discriminator.trunk.layers.0.weight"].shape[1] == 1
 
 
+def test_points_are_drawn_without_validation_data_too(tmp_path: Path) -> None:
+    fit(["--model", "gan", *QUICK, "--trainer.limit_val_batches=0", f"--trainer.default_root_dir={tmp_path}"])
+    assert Image.open(next(tmp_path.glob("gan/*/samples/last.png"))).size == (512, 512)
+
+
 def test_without_a_logger_everything_is_in_the_same_places(run: Run) -> None:
     folder = run("--model", "gan", "--trainer.logger", "false")
     for file in ("config.yaml", "checkpoints/last.ckpt", "samples/last.png"):

@@ -114,9 +114,9 @@ class SampleGrid(Callback):
         torch.manual_seed(self.seed)
         if grid_inputs := getattr(module, "grid_inputs", None):
             inputs: tuple[Tensor, ...] = grid_inputs(self.rows, self.columns)
-            return lambda module: drawing.grid(module(*inputs), self.columns, self.scale)
+            return lambda module: _drawn(module(*inputs), self.columns, self.scale)
         if sample := getattr(module, "sample", None):
-            return lambda module: drawing.grid(sample(self.rows * self.columns), self.columns, self.scale)
+            return lambda module: _drawn(sample(self.rows * self.columns), self.columns, self.scale)
         rank_zero_warn(
             "SampleGrid has nothing to show: the module has neither grid_inputs nor sample, and no validation data "
             "with a source; give validation data, or leave SampleGrid out."
@@ -144,6 +144,10 @@ def _translations(views: dict[str, View], rows: int, scale: int | None) -> Image
             columns = [(name, images[start : start + rows]) for name, images in parts]
             groups.append((direction.replace("_", " "), columns))
     return drawing.titled_columns(groups, scale)
+
+
+def _drawn(samples: Tensor, columns: int, scale: int | None) -> Image.Image:
+    return drawing.scatter(None, samples) if samples.ndim == 2 else drawing.grid(samples, columns, scale)
 
 
 def _points(views: dict[str, View]) -> Image.Image:
