@@ -337,7 +337,7 @@ MISTAKES: dict[str, list[tuple[str, str, int]]] = {
         ("--model dcgan --data mnist --data.download false --data.root text.ckpt", "text.ckpt", 1),
     ],
     "memory": [
-        ("--model dcgan --model.generator.width 10000000000", "out of memory: lower --data.batch_size", 1),
+        ("--model dcgan --model.generator.width 999999999", "out of memory: lower --data.batch_size", 1),
         (
             "--model wgan_gp --model.n_critic 1 --model.generator_batch 999999999",
             "out of memory: lower --data.batch_size",
