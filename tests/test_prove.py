@@ -121,13 +121,13 @@ def test_twenty_kills_leave_no_trace(model: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["wgan_gp", "cyclegan", "pggan"])
 def test_kills_of_two_processes_leave_no_trace(model: str) -> None:
-    (row,) = proved(model, "--scale", "0.3", "--claims", "killed_on_two")
-    assert int(row[1]) == 6 and row[2].startswith("equal bit for bit")
+    (row,) = proved(model, "--scale", "0.2", "--claims", "killed_on_two")
+    assert int(row[1]) == 4 and row[2].startswith("equal bit for bit")
 
 
 @pytest.mark.slow
 def test_other_claims_hold() -> None:
-    names = ["moved", "interrupted_twice", "killed_while_saving", "damaged_newest", "full_disk", "bytes_reduced"]
+    names = ["moved", "killed_while_saving", "damaged_newest", "full_disk", "bytes_reduced"]
     rows = proved("wgan_gp", "--quick", "--claims", *names)
     assert len(rows) == len(names)
     assert re.search(r"ratio 1\.00 \(one wrapper \d\.\d\d\)", rows[-1][2].replace("n_critic=1 ", ""))
