@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 from torchmetrics.image.fid import NoTrainInceptionV3
 
-from gan_modules.callbacks.scores import Unavailable
+from gan_modules.metrics.features import Unavailable
 from gan_modules.metrics.pixels import match_channels, to_bytes
 from gan_modules.reading import is_plain, shown
 

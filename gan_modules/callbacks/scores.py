@@ -14,6 +14,7 @@ from torch.utils.data import DistributedSampler
 
 from gan_modules.callbacks.views import View, metric_key, views_of
 from gan_modules.checks import whole
+from gan_modules.metrics.features import Unavailable
 
 
 class Scorer(Protocol):
@@ -27,10 +28,6 @@ class Scorer(Protocol):
 
     def compute(self) -> dict[str, Tensor]:
         """Names and values over what was taken in since the last call, the same on every process."""
-
-
-class Unavailable(Exception):
-    """Why a metric cannot be had here, in one sentence."""
 
 
 class Scores(Callback):

@@ -1,6 +1,7 @@
-"""Metrics that torchmetrics does not have."""
+"""Metrics that torchmetrics does not have, or does not have right, fast or comparable."""
 
+from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
 
-__all__ = ["PSNR", "SlicedWasserstein"]
+__all__ = ["PSNR", "FeatureMetric", "FeatureNetwork", "SlicedWasserstein", "Unavailable"]

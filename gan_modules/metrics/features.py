@@ -1,0 +1,132 @@
+"""Networks of features, and what the metrics that compare features share of them."""
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from gan_modules import checks
+from gan_modules.metrics.gathering import in_turn
+from gan_modules.metrics.pixels import match_channels, to_bytes
+
+
+class Unavailable(Exception):
+    """Why a metric cannot be had here, in one sentence."""
+
+
+class FeatureNetwork(nn.Module):
+    """A frozen network from pictures to vectors; metrics that are given the same one share its passes.
+
+    It remembers the last batch of either side. The second metric that asks for the features of a batch is given the
+    tensor that the first one was, so that neither the time nor the memory is spent twice.
+
+    Args:
+        body: byte images (n, 3, h, w) -> features (n, d); it resizes and scales as it was trained to.
+        label: what its numbers are called after the metric's own name, with a separator, as "_resnet50"; "" is for the
+            network and resize of the published numbers alone.
+        preprocessing: says all that features depend on beside the weights, for the `fingerprint`.
+
+    >>> network = FeatureNetwork(nn.Flatten(), label="_pixels")
+    >>> network.features(torch.ones(2, 1, 4, 4), real=True).shape
+    torch.Size([2, 48])
+    >>> network.named("fid")
+    'fid_pixels'
+    """
+
+    def __init__(self, body: nn.Module, label: str, preprocessing: str = "") -> None:
+        super().__init__()
+        self.body = body.eval().requires_grad_(False)
+        self.label, self.preprocessing = label, preprocessing
+        self._seen: dict[bool, tuple[Tensor, Tensor]] = {}
+
+    def train(self, mode: bool = True) -> "FeatureNetwork":
+        """Stays in evaluation mode, also inside a module that trains."""
+        return super().train(False)
+
+    def named(self, metric: str) -> str:
+        """What the number of `metric` from this network is called."""
+        return f"{metric}{self.label}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all that the features depend on: the weights, the classes of the layers, the preprocessing."""
+        digest = hashlib.sha256(f"{self.label}\n{self.preprocessing}\n{self.body}".encode())
+        for name, value in self.body.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @torch.no_grad()
+    def features(self, images: Tensor, real: bool) -> Tensor:
+        """Features (n, d), float32.
+
+        Args:
+            images: (n, 1 or 3, h, w), in [-1, 1] or uint8; n may be 0.
+            real: whether these are data, which must lie in the range; generated images are clamped to it.
+
+        Raises:
+            ValueError: for images that are no such batch, are not finite, or are data outside [-1, 1].
+        """
+        pixels = match_channels(images.clone() if images.dtype == torch.uint8 else to_bytes(images, real), 3)
+        if (known := self._seen.get(real)) and _same(pixels, known[0]):
+            return known[1]
+        with torch.autocast(images.device.type, enabled=False):
+            features = self.body(pixels).float()
+        if features.ndim != 2 or len(features) != len(images):
+            raise ValueError(
+                f"a network of features must give (n, d) for n pictures, got {tuple(features.shape)} for "
+                f"{len(images)}; flatten or pool what it gives"
+            )
+        self._seen[real] = pixels, features
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features of images that are not kept in mind: (n, d)."""
+        return self.body(images)
+
+    def forget(self) -> None:
+        """Let go of the last batches."""
+        self._seen = {}
+
+
+class FeatureMetric(Metric):
+    """What metrics are made of that keep the features of all images, in the order of the samples.
+
+    Args:
+        network: of the features.
+        reset_real: whether `reset` also forgets the data.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+    real_features: list[Tensor]
+    fake_features: list[Tensor]
+
+    def __init__(self, network: FeatureNetwork, reset_real: bool = True, **options: Any) -> None:
+        super().__init__(dist_sync_fn=in_turn, **options)
+        checks.switch(reset_real=reset_real)
+        self.network, self.reset_real = network, reset_real
+        for state in ("real_features", "fake_features"):
+            self.add_state(state, [], dist_reduce_fx="cat")
+
+    def update(self, images: Tensor, real: bool) -> None:
+        """Add images (n, 1 or 3, h, w), in [-1, 1] or uint8, to the data or to the generated ones.
+
+        Raises:
+            ValueError: as `FeatureNetwork.features`.
+        """
+        (self.real_features if real else self.fake_features).append(self.network.features(images, real))
+
+    def reset(self) -> None:
+        """Forget the images; with `reset_real=False` the generated ones alone."""
+        kept = list(self.real_features)  # reset empties the list itself
+        super().reset()
+        if not self.reset_real:
+            self.real_features = kept
+
+
+def _same(pixels: Tensor, seen: Tensor) -> bool:
+    return pixels.device == seen.device and torch.equal(pixels, seen)
