@@ -259,7 +259,6 @@ class AdversarialModule(LightningModule):
             means = {name: total / count for name, (total, count) in self._recorded.items()}
             self.log_dict(means, prog_bar=True, sync_dist=self.trainer.world_size > 1)
             self._recorded.clear()
-
         self._read_checks(self.batches_seen)
 
     def on_train_epoch_end(self) -> None:

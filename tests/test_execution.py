@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
-from variants import NAMES, build, loader, same, trainer, whole_state
+from variants import NAMES, build, loader, losses_of, same, trainer, whole_state
 
 from gan_modules import GAN, WGANGP, AdversarialModule, cli, execution, networks
 
@@ -33,15 +33,8 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def ran(name: str, own: bool = False, batches: int = 8, size: int = 4, **options: Any) -> tuple[Any, list[Any]]:
     """A variant after some batches, and all losses that its steps had."""
     precision = options.pop("precision", "32-true")
-    module, losses = build(name, own, **options), list[Any]()
-    descend = module.descend
-
-    def watched(*arguments: Any) -> Any:
-        returned = descend(*arguments)
-        losses.append(returned[0] if isinstance(returned, tuple) else returned)
-        return returned
-
-    module.descend = watched  # type: ignore[assignment,method-assign]
+    module = build(name, own, **options)
+    losses = losses_of(module)
     module.seed = 3
     trainer(precision=precision).fit(module, loader(name, batches, size))
     return module, losses

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
-from variants import NAMES, build, loader, same, trainer, whole_state
+from variants import NAMES, build, loader, losses_of, same, trainer, whole_state
 
 pytestmark = [
     pytest.mark.gpu,
@@ -30,15 +30,8 @@ def full_float32() -> Iterator[None]:
 def ran(name: str, batches: int = 4, **options: Any) -> tuple[Any, Trainer, list[Tensor]]:
     """A variant after some batches on the device, its trainer, and the losses of all its steps."""
     fitted = trainer(accelerator="gpu", precision=options.pop("precision", "32-true"))
-    module, losses = build(name, **options), list[Tensor]()
-    descend = module.descend
-
-    def watched(*arguments: Any) -> Any:
-        returned = descend(*arguments)
-        losses.append(returned[0] if isinstance(returned, tuple) else returned)
-        return returned
-
-    module.descend = watched  # type: ignore[assignment,method-assign]
+    module = build(name, **options)
+    losses = losses_of(module)
     module.seed = 3
     fitted.fit(module, loader(name, batches))
     return module, fitted, [loss.float().cpu() for loss in losses]

@@ -226,6 +226,19 @@ def trained(name: str, own: bool = False, batches: int = 8, **mechanics: Unpack[
     return module
 
 
+def losses_of(module: AdversarialModule) -> list[Tensor]:
+    """The losses of all steps that the module will take, as it takes them."""
+    losses, descend = list[Tensor](), module.descend
+
+    def watched(*arguments: Any) -> Any:
+        returned = descend(*arguments)
+        losses.append(returned[0] if isinstance(returned, tuple) else returned)
+        return returned
+
+    module.descend = watched  # type: ignore[assignment,method-assign]
+    return losses
+
+
 def same(left: Any, right: Any) -> bool:
     """Whether nested dicts, lists and tensors are equal bit for bit."""
     if isinstance(left, Tensor):
