@@ -1,9 +1,36 @@
-"""From the images of a batch to what metrics read: bytes, and equal channels."""
+"""From the images of a batch to what metrics read: one range, bytes, and equal channels."""
 
 import torch
 from torch import Tensor
 
 _TOLERANCE = 1e-3  # rounding of half precision and of resizing; an eighth of one step of a byte
+
+
+def to_floats(images: Tensor, real: bool) -> Tensor:
+    """Images as float32 in [-1, 1]; generated ones are clamped to it, data must lie in it.
+
+    Args:
+        images: (n, c, h, w), floating point in [-1, 1], or uint8; n may be 0, for a process that has no samples.
+        real: whether these are data.
+
+    Raises:
+        ValueError: if the images are no such batch, are not finite, or are data outside [-1, 1].
+    """
+    readable = images.is_floating_point() or images.dtype == torch.uint8
+    if images.ndim != 4 or not readable or 0 in images.shape[1:]:
+        raise ValueError(
+            f"a metric of pictures needs floating-point images (n, c, h, w), got {images.dtype} of shape "
+            f"{tuple(images.shape)}; leave this metric out for other data"
+        )
+    if images.dtype == torch.uint8:
+        return images / 127.5 - 1
+    low, high = (bound.item() for bound in torch.aminmax(images.detach())) if len(images) else (0.0, 0.0)
+    if not (abs(low) < float("inf") and abs(high) < float("inf")):
+        kind = "the data" if real else "the generated images"
+        raise ValueError(f"a metric needs finite images, but {kind} hold NaN or infinity; look at the losses")
+    if real and (low < -1 - _TOLERANCE or high > 1 + _TOLERANCE):
+        raise ValueError(f"a metric needs data in [-1, 1], got values from {low:.3g} to {high:.3g}; rescale the data")
+    return images.detach().float().clamp(-1, 1)
 
 
 def to_bytes(images: Tensor, real: bool) -> Tensor:
@@ -12,27 +39,16 @@ def to_bytes(images: Tensor, real: bool) -> Tensor:
     A generator without a final tanh overshoots, so what it made is clamped; data must lie in the range.
 
     Args:
-        images: (n, c, h, w), floating point; n may be 0, for a process that has no samples.
+        images: (n, c, h, w), floating point in [-1, 1], or uint8; n may be 0, for a process that has no samples.
         real: whether these are data.
 
     Raises:
-        ValueError: if the images are not a floating-point batch, are not finite, or are data outside [-1, 1].
+        ValueError: as `to_floats`.
 
     >>> to_bytes(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3), real=True).flatten().tolist()
     [0, 128, 255]
     """
-    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape[1:]:
-        raise ValueError(
-            f"a metric of pictures needs floating-point images (n, c, h, w), got {images.dtype} of shape "
-            f"{tuple(images.shape)}; leave this metric out for other data"
-        )
-    low, high = (bound.item() for bound in torch.aminmax(images.detach())) if len(images) else (0.0, 0.0)
-    if not (abs(low) < float("inf") and abs(high) < float("inf")):
-        kind = "the data" if real else "the generated images"
-        raise ValueError(f"a metric needs finite images, but {kind} hold NaN or infinity; look at the losses")
-    if real and (low < -1 - _TOLERANCE or high > 1 + _TOLERANCE):
-        raise ValueError(f"a metric needs data in [-1, 1], got values from {low:.3g} to {high:.3g}; rescale the data")
-    return ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return ((to_floats(images, real) + 1) * 127.5).round().to(torch.uint8)
 
 
 def match_channels(images: Tensor, channels: int) -> Tensor:
