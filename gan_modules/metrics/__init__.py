@@ -3,5 +3,6 @@
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
+from gan_modules.metrics.structure import SSIM, MultiScaleSSIM
 
-__all__ = ["PSNR", "FeatureMetric", "FeatureNetwork", "SlicedWasserstein", "Unavailable"]
+__all__ = ["PSNR", "SSIM", "FeatureMetric", "FeatureNetwork", "MultiScaleSSIM", "SlicedWasserstein", "Unavailable"]
