@@ -1,8 +1,20 @@
 """Metrics that torchmetrics does not have, or does not have right, fast or comparable."""
 
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
+from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
 from gan_modules.metrics.structure import SSIM, MultiScaleSSIM
 
-__all__ = ["PSNR", "SSIM", "FeatureMetric", "FeatureNetwork", "MultiScaleSSIM", "SlicedWasserstein", "Unavailable"]
+__all__ = [
+    "LPIPS",
+    "PSNR",
+    "SSIM",
+    "FeatureMetric",
+    "FeatureNetwork",
+    "LPIPSDiversity",
+    "MultiScaleSSIM",
+    "PerceptualNetwork",
+    "SlicedWasserstein",
+    "Unavailable",
+]
