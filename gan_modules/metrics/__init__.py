@@ -1,6 +1,8 @@
 """Metrics that torchmetrics does not have, or does not have right, fast or comparable."""
 
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
+from gan_modules.metrics.inception_score import InceptionScore, inception_score
+from gan_modules.metrics.kernel import KernelDistance, kernel_distance
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
@@ -12,9 +14,13 @@ __all__ = [
     "SSIM",
     "FeatureMetric",
     "FeatureNetwork",
+    "InceptionScore",
+    "KernelDistance",
     "LPIPSDiversity",
     "MultiScaleSSIM",
     "PerceptualNetwork",
     "SlicedWasserstein",
     "Unavailable",
+    "inception_score",
+    "kernel_distance",
 ]

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
-from gan_modules import checks
 from gan_modules.metrics.gathering import in_turn
 from gan_modules.metrics.pixels import match_channels, to_bytes
+from gan_modules.metrics.sides import TwoSided
 
 
 class Unavailable(Exception):
@@ -28,6 +28,7 @@ class FeatureNetwork(nn.Module):
         label: what its numbers are called after the metric's own name, with a separator, as "_resnet50"; "" is for the
             network and resize of the published numbers alone.
         preprocessing: says all that features depend on beside the weights, for the `fingerprint`.
+        last: the layer from features to the logits of classes, where there is one.
 
     >>> network = FeatureNetwork(nn.Flatten(), label="_pixels")
     >>> network.features(torch.ones(2, 1, 4, 4), real=True).shape
@@ -36,9 +37,10 @@ class FeatureNetwork(nn.Module):
     'fid_pixels'
     """
 
-    def __init__(self, body: nn.Module, label: str, preprocessing: str = "") -> None:
+    def __init__(self, body: nn.Module, label: str, preprocessing: str = "", last: nn.Linear | None = None) -> None:
         super().__init__()
         self.body = body.eval().requires_grad_(False)
+        self.last = None if last is None else last.eval().requires_grad_(False)
         self.label, self.preprocessing = label, preprocessing
         self._seen: dict[bool, tuple[Tensor, Tensor]] = {}
 
@@ -83,6 +85,27 @@ class FeatureNetwork(nn.Module):
         self._seen[real] = pixels, features
         return features
 
+    def check_logits(self) -> None:
+        """Refuse to be a classifier without a real last layer.
+
+        Raises:
+            Unavailable: if there is none, or its weights are all zero.
+        """
+        if self.last is None or not self.last.weight.any():
+            raise self._without_classes()
+
+    @torch.no_grad()
+    def logits(self, features: Tensor) -> Tensor:
+        """What the last layer makes of features (n, d): (n, classes), float32.
+
+        Raises:
+            Unavailable: if there is no last layer; `check_logits` also looks whether it is a real one.
+        """
+        if self.last is None:
+            raise self._without_classes()
+        with torch.autocast(features.device.type, enabled=False):
+            return self.last(features).float()
+
     def forward(self, images: Tensor) -> Tensor:
         """Features of images that are not kept in mind: (n, d)."""
         return self.body(images)
@@ -91,8 +114,14 @@ class FeatureNetwork(nn.Module):
         """Let go of the last batches."""
         self._seen = {}
 
+    def _without_classes(self) -> Unavailable:
+        return Unavailable(
+            f"the {self.label.strip('_-') or 'Inception'} network has no last layer, or one that is all zero, so that "
+            "it knows no classes and every Inception Score would be 1; give weights that have it"
+        )
 
-class FeatureMetric(Metric):
+
+class FeatureMetric(TwoSided):
     """What metrics are made of that keep the features of all images, in the order of the samples.
 
     Args:
@@ -100,15 +129,12 @@ class FeatureMetric(Metric):
         reset_real: whether `reset` also forgets the data.
     """
 
-    is_differentiable = False
-    full_state_update = False
     real_features: list[Tensor]
     fake_features: list[Tensor]
 
     def __init__(self, network: FeatureNetwork, reset_real: bool = True, **options: Any) -> None:
-        super().__init__(dist_sync_fn=in_turn, **options)
-        checks.switch(reset_real=reset_real)
-        self.network, self.reset_real = network, reset_real
+        super().__init__(reset_real, dist_sync_fn=in_turn, **options)
+        self.network = network
         for state in ("real_features", "fake_features"):
             self.add_state(state, [], dist_reduce_fx="cat")
 
@@ -118,14 +144,25 @@ class FeatureMetric(Metric):
         Raises:
             ValueError: as `FeatureNetwork.features`.
         """
-        (self.real_features if real else self.fake_features).append(self.network.features(images, real))
+        features = self.network.features(images, real)
+        self.look(images, real)
+        (self.real_features if real else self.fake_features).append(features)
 
-    def reset(self) -> None:
-        """Forget the images; with `reset_real=False` the generated ones alone."""
-        kept = list(self.real_features)  # reset empties the list itself
-        super().reset()
-        if not self.reset_real:
-            self.real_features = kept
+    def both(self) -> tuple[Tensor, Tensor]:
+        """The features of all data (n, d) and of all generated images (m, d).
+
+        Raises:
+            ValueError: if a side has no images, or the data seem to be in [0, 1].
+        """
+        self.check_data()
+        sides = self.real_features, self.fake_features
+        real, fake = (dim_zero_cat(side) if len(side) else torch.empty(0) for side in sides)
+        if not len(real) or not len(fake):
+            raise ValueError(
+                f"{type(self).__name__} needs real and generated images, got {len(real)} and {len(fake)}; call update "
+                "with both"
+            )
+        return real, fake
 
 
 def _same(pixels: Tensor, seen: Tensor) -> bool:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+_AS_BYTES = 16  # a generator may overshoot, but not by so much without ever going below 0
 _TOLERANCE = 1e-3  # rounding of half precision and of resizing; an eighth of one step of a byte
 
 
@@ -14,7 +15,8 @@ def to_floats(images: Tensor, real: bool) -> Tensor:
         real: whether these are data.
 
     Raises:
-        ValueError: if the images are no such batch, are not finite, or are data outside [-1, 1].
+        ValueError: if the images are no such batch, are not finite, are data outside [-1, 1], or are generated images
+            that seem to be in [0, 255].
     """
     readable = images.is_floating_point() or images.dtype == torch.uint8
     if images.ndim != 4 or not readable or 0 in images.shape[1:]:
@@ -30,6 +32,11 @@ def to_floats(images: Tensor, real: bool) -> Tensor:
         raise ValueError(f"a metric needs finite images, but {kind} hold NaN or infinity; look at the losses")
     if real and (low < -1 - _TOLERANCE or high > 1 + _TOLERANCE):
         raise ValueError(f"a metric needs data in [-1, 1], got values from {low:.3g} to {high:.3g}; rescale the data")
+    if low >= 0 and high > _AS_BYTES:
+        raise ValueError(
+            f"a metric needs generated images in [-1, 1], got values from {low:.3g} to {high:.3g}; give x / 127.5 - 1, "
+            "or bytes"
+        )
     return images.detach().float().clamp(-1, 1)
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from gan_modules import checks
 from gan_modules.metrics.gathering import in_turn
 from gan_modules.metrics.pixels import to_bytes
+from gan_modules.metrics.sides import TwoSided
 from gan_modules.randomness import mix
 
 PATCH = 7
@@ -24,7 +24,7 @@ _SMALLEST_LEVEL = 16
 _SLAB = 256  # images, or directions / 2, that are worked on at once: bounds the memory
 
 
-class SlicedWasserstein(Metric):
+class SlicedWasserstein(TwoSided):
     """The mean over pyramid levels of the sliced Wasserstein distance between patches, times 1000; less is better.
 
     Where the patches lie depends on the seed and the image's place among all, and the directions on the seed, so that
@@ -46,17 +46,14 @@ class SlicedWasserstein(Metric):
     tensor(True)
     """
 
-    is_differentiable = False
     higher_is_better = False
-    full_state_update = False
     real_images: list[Tensor]
     fake_images: list[Tensor]
 
     def __init__(self, seed: int = 0, reset_real: bool = True) -> None:
-        super().__init__(dist_sync_fn=in_turn)
+        super().__init__(reset_real, dist_sync_fn=in_turn)
         checks.seed(seed=seed)
-        checks.switch(reset_real=reset_real)
-        self.seed, self.reset_real = seed, reset_real
+        self.seed = seed
         for state in ("real_images", "fake_images"):
             self.add_state(state, [], dist_reduce_fx="cat")
 
@@ -71,14 +68,18 @@ class SlicedWasserstein(Metric):
                 f"the sliced Wasserstein distance needs images of at least {PATCH} x {PATCH} pixels, "
                 f"got {images.shape[-2]} x {images.shape[-1]}; use larger images or leave it out"
             )
-        (self.real_images if real else self.fake_images).append(to_bytes(images, real))
+        pixels = to_bytes(images, real)
+        self.look(images, real)
+        (self.real_images if real else self.fake_images).append(pixels)
 
     def compute(self) -> Tensor:
         """The distance, a scalar.
 
         Raises:
-            ValueError: if one side has no images, or the images of the two sides differ in shape.
+            ValueError: if one side has no images, the images of the two sides differ in shape, or the data seem to be
+                in [0, 1].
         """
+        self.check_data()
         if not len(self.real_images) or not len(self.fake_images):
             raise ValueError("the sliced Wasserstein distance needs real and fake images; call update with both")
         real, fake = dim_zero_cat(self.real_images), dim_zero_cat(self.fake_images)
@@ -97,13 +98,6 @@ class SlicedWasserstein(Metric):
             parts = torch.split(lines, _SLAB // 2)
             distances.append(torch.cat([wasserstein(*(part @ p.T for p in patches)) for part in parts]).mean())
         return 1000 * torch.stack(distances).mean()
-
-    def reset(self) -> None:
-        """Forget the images; with `reset_real=False` the generated ones alone."""
-        kept = list(self.real_images)  # reset empties the list itself
-        super().reset()
-        if not self.reset_real:
-            self.real_images = kept
 
 
 def levels_of(height: int, width: int) -> int:

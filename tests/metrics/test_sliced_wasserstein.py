@@ -146,7 +146,7 @@ def test_bad_input_is_named() -> None:
         metric.update(torch.zeros(1, 3, 6, 8), real=True)
     with pytest.raises(ValueError, match="needs real and fake images"):
         metric.compute()
-    metric.update(torch.zeros(1, 3, 8, 8), real=True)
+    metric.update(-torch.ones(1, 3, 8, 8), real=True)
     metric.update(torch.zeros(1, 1, 8, 8), real=False)
     with pytest.raises(ValueError, match="one shape"):
         metric.compute()
