@@ -16,6 +16,7 @@ from datamodules import find_pictures, load_picture
 from gan_modules import checkpoints, checks
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.callbacks import drawing
+from gan_modules.latents import spherical
 
 _MULTIPLE = 32  # that sides are padded to, unless the network names a size; no translator here halves more often
 
@@ -54,13 +55,6 @@ def interpolated(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str,
     if made.ndim != 4:
         raise ValueError(f"strips are made of images, and this model makes points of shape {tuple(made.shape[1:])}")
     return drawing.grid(made, 8)
-
-
-def spherical(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-    """From `start` to `end` at `position` in [0, 1], at the angle's pace, so that latents keep their usual length."""
-    cosine = torch.cosine_similarity(start, end, dim=-1, eps=1e-12).clamp(-1, 1).unsqueeze(-1)
-    angle = torch.acos(cosine).clamp(min=1e-4)
-    return (torch.sin((1 - position) * angle) * start + torch.sin(position * angle) * end) / torch.sin(angle)
 
 
 def _inputs(module: AdversarialModule, rows: int, columns: int, seed: int) -> tuple[Tensor, ...]:

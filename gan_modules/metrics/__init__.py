@@ -3,6 +3,7 @@
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
+from gan_modules.metrics.path_length import PathLength
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
@@ -18,6 +19,7 @@ __all__ = [
     "KernelDistance",
     "LPIPSDiversity",
     "MultiScaleSSIM",
+    "PathLength",
     "PerceptualNetwork",
     "SlicedWasserstein",
     "Unavailable",
