@@ -3,6 +3,7 @@
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
+from gan_modules.metrics.manifold import PRDC, prdc
 from gan_modules.metrics.path_length import PathLength
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
@@ -11,6 +12,7 @@ from gan_modules.metrics.structure import SSIM, MultiScaleSSIM
 
 __all__ = [
     "LPIPS",
+    "PRDC",
     "PSNR",
     "SSIM",
     "FeatureMetric",
@@ -25,4 +27,5 @@ __all__ = [
     "Unavailable",
     "inception_score",
     "kernel_distance",
+    "prdc",
 ]
