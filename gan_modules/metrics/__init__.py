@@ -5,6 +5,7 @@ from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
 from gan_modules.metrics.manifold import PRDC, prdc
 from gan_modules.metrics.path_length import PathLength
+from gan_modules.metrics.per_class import IntraFrechetDistance, frechet_by_class
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
@@ -18,6 +19,7 @@ __all__ = [
     "FeatureMetric",
     "FeatureNetwork",
     "InceptionScore",
+    "IntraFrechetDistance",
     "KernelDistance",
     "LPIPSDiversity",
     "MultiScaleSSIM",
@@ -25,6 +27,7 @@ __all__ = [
     "PerceptualNetwork",
     "SlicedWasserstein",
     "Unavailable",
+    "frechet_by_class",
     "inception_score",
     "kernel_distance",
     "prdc",

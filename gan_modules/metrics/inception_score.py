@@ -61,7 +61,8 @@ class InceptionScore(Metric):
         Raises:
             ValueError: if there are fewer than two images.
         """
-        return inception_score(dim_zero_cat(self.fake_logits or [torch.empty(0, 0)]), self.splits, self.seed)
+        logits = dim_zero_cat(self.fake_logits) if len(self.fake_logits) else torch.empty(0, 0)
+        return inception_score(logits, self.splits, self.seed)
 
 
 def inception_score(logits: Tensor, splits: int = 10, seed: int | None = 0) -> tuple[Tensor, Tensor]:
