@@ -1,5 +1,6 @@
 """Metrics that torchmetrics does not have, or does not have right, fast or comparable."""
 
+from gan_modules.metrics.accuracy import ClassificationAccuracy
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
@@ -16,6 +17,7 @@ __all__ = [
     "PRDC",
     "PSNR",
     "SSIM",
+    "ClassificationAccuracy",
     "FeatureMetric",
     "FeatureNetwork",
     "InceptionScore",

@@ -1,6 +1,6 @@
 """What metrics have in common that compare pictures two by two: with their truth, or with one another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -120,12 +120,8 @@ class Diversity(Metric):
                 if there are no labels where they are needed.
         """
         pixels = to_bytes(images, real)
-        for kept in (*self.real_images[:1], *self.fake_images[:1]):
-            if kept.shape[1:] != pixels.shape[1:]:
-                raise ValueError(
-                    f"expected images of one shape, got {tuple(kept.shape[1:])} and {tuple(pixels.shape[1:])}; "
-                    "resize or convert some of them"
-                )
+        for kept in (self.real_images, self.fake_images):
+            check_shape(pixels, kept)
         if not self.within_classes:
             labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         if labels is None or labels.shape != images.shape[:1]:
@@ -174,6 +170,16 @@ class Diversity(Metric):
             place = " of one class" if self.within_classes else ""
             raise ValueError(f"a diversity needs at least 2 images{place}, got {len(images)} in all; give it more")
         return torch.stack(means).mean()
+
+
+def check_shape(pixels: Tensor, kept: Sequence[Tensor]) -> None:
+    """Raise ValueError unless images (n, c, h, w) are of the shape of those that were kept before."""
+    for before in kept[:1]:
+        if before.shape[1:] != pixels.shape[1:]:
+            raise ValueError(
+                f"expected images of one shape, got {tuple(before.shape[1:])} and {tuple(pixels.shape[1:])}; "
+                "resize or convert some of them"
+            )
 
 
 def circles(labels: Tensor, pairs_per_image: int, seed: int) -> list[Tensor]:

@@ -12,7 +12,6 @@ from scipy import signal
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from datamodules.emoji import pictures
 from gan_modules.metrics import SSIM, MultiScaleSSIM
 from gan_modules.metrics.comparing import circles
 from gan_modules.metrics.structure import multi_scale_ssim, ssim
@@ -26,6 +25,11 @@ def smooth(count: int, height: int, width: int, seed: int, channels: int = 3) ->
     """Smooth random images in [-1, 1]."""
     noise = torch.randn(count, channels, height, width, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.avg_pool2d(noise, 5, 1, 2).mul(3).tanh()
+
+
+def as_bytes(count: int, seed: int) -> Tensor:
+    """Smooth random images of 48 pixels, uint8."""
+    return ((smooth(count, 48, 48, seed) + 1) * 127.5).byte()
 
 
 def blurred(image: np.ndarray) -> np.ndarray:
@@ -123,7 +127,7 @@ def diversity(images: Tensor, *splits: int, **options: Any) -> dict[str, float]:
 
 
 def test_diversity_is_the_mean_over_pairs() -> None:
-    images = pictures("noto")[:7]
+    images = as_bytes(7, 0)
     floats = images / 127.5 - 1
     (pairs,) = circles(torch.zeros(7).long(), 2, seed=4)
     expected = np.mean([reference(*floats[pair], EXPONENTS[:3] / EXPONENTS[:3].sum()) for pair in pairs])
@@ -134,11 +138,11 @@ def test_diversity_is_the_mean_over_pairs() -> None:
 
 
 def test_any_split_and_bytes_or_floats_give_the_same_number() -> None:
-    images = pictures("noto")[:40:4]
+    images = as_bytes(10, 0)
     whole = diversity(images)
     assert diversity(images, 1, 6, 3) == diversity(images / 127.5 - 1, 4, 6) == whole
     parts = SSIM(), SSIM()
-    truth, floats = pictures("twemoji")[:40:4], images / 127.5 - 1
+    truth, floats = as_bytes(10, 1), images / 127.5 - 1
     parts[0].update(images, truth)
     for split in (slice(0, 0), slice(0, 7), slice(7, 10)):
         parts[1].update(floats[split], truth[split])
@@ -147,9 +151,9 @@ def test_any_split_and_bytes_or_floats_give_the_same_number() -> None:
 
 def test_collapse_is_seen_and_the_data_stand_beside() -> None:
     metric = MultiScaleSSIM(reset_real=False)
-    images = pictures("noto")[:16]
+    images = as_bytes(16, 0)
     metric.update(images, real=True)
-    metric.update((images[:1] / 127.5 - 1 + 0.02 * torch.randn(16, 3, 64, 64)), real=False)
+    metric.update((images[:1] / 127.5 - 1 + 0.02 * torch.randn(16, 3, 48, 48)), real=False)
     collapsed = metric.compute()
     assert collapsed["ms_ssim@3_real"] < 0.5 < 0.9 < collapsed["ms_ssim@3"]
     metric.reset()
@@ -192,7 +196,7 @@ def test_bad_input_is_named() -> None:
 def _two_processes(rank: int, port: int, results: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", world_size=2, rank=rank)
-    images, truth = pictures("noto")[:7], pictures("twemoji")[:7]
+    images, truth = as_bytes(7, 0), as_bytes(7, 1)
     similarity, variety = SSIM(), MultiScaleSSIM(within_classes=True)
     similarity.update(images[rank::2], truth[rank::2])
     variety.update(images[rank::2], real=False, labels=(torch.arange(7) % 3)[rank::2])
@@ -205,7 +209,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    images, truth = pictures("noto")[:7], pictures("twemoji")[:7]
+    images, truth = as_bytes(7, 0), as_bytes(7, 1)
     arguments = (port, str(tmp_path))
     torch.multiprocessing.start_processes(_two_processes, arguments, nprocs=2, start_method="fork")
     alone = SSIM()
