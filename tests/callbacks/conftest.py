@@ -1,4 +1,4 @@
-"""Tiny models that obey the protocol of `validation_step`, and a file of random Inception weights."""
+"""Tiny models that obey the protocol of `validation_step`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from gan_modules import randomness
 
@@ -136,22 +135,3 @@ def trainer(tmp_path: Path) -> Callable[..., Trainer]:
         return Trainer(default_root_dir=tmp_path, **{**defaults, **options})
 
     return made
-
-
-@pytest.fixture(scope="session")
-def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of the network of the published FID, in torch-fidelity's layout."""
-
-    class Blank(FeatureExtractorInceptionV3):
-        def load_state_dict(self, *_: Any, **__: Any) -> None:
-            for module in self.modules():
-                if isinstance(module, nn.Conv2d):
-                    nn.init.kaiming_normal_(module.weight)
-
-    folder = tmp_path_factory.mktemp("weights")
-    torch.save({}, folder / "empty.pth")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = Blank("random", ["2048"], str(folder / "empty.pth"))
-    torch.save(network.state_dict(), folder / "inception.pth")
-    return folder / "inception.pth"
