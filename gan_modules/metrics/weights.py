@@ -53,8 +53,13 @@ def read(path: Path, what: str, url: str) -> dict[str, Tensor]:
     return state
 
 
+def place(url: str) -> Path:
+    """Where torch's hub keeps what it downloads from there."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+
+
 def _downloaded(what: str, url: str) -> Path:
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    path = place(url)
     if path.is_file():
         return path
     try:
