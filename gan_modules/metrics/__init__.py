@@ -5,6 +5,7 @@ from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavaila
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
 from gan_modules.metrics.manifold import PRDC, prdc
+from gan_modules.metrics.networks import ImageNetInput, dinov2, torchvision_network
 from gan_modules.metrics.path_length import PathLength
 from gan_modules.metrics.per_class import IntraFrechetDistance, frechet_by_class
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
@@ -20,6 +21,7 @@ __all__ = [
     "ClassificationAccuracy",
     "FeatureMetric",
     "FeatureNetwork",
+    "ImageNetInput",
     "InceptionScore",
     "IntraFrechetDistance",
     "KernelDistance",
@@ -29,8 +31,10 @@ __all__ = [
     "PerceptualNetwork",
     "SlicedWasserstein",
     "Unavailable",
+    "dinov2",
     "frechet_by_class",
     "inception_score",
     "kernel_distance",
     "prdc",
+    "torchvision_network",
 ]
