@@ -6,6 +6,7 @@ cut into micro-batches, draw together what one process draws for the whole batch
 no state.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -80,12 +81,82 @@ class Stream:
                 self.draws = whole[2]
 
 
+class ItemStream(Stream):
+    """The random numbers of numbered items, such as samples of a trained model.
+
+    Item i is dealt the same numbers in whatever batch it is, and on whatever device: they are drawn on the CPU, for
+    blocks of 256 items.
+
+    Args:
+        seed: the hash of whatever the numbers belong to.
+        first, count: the items `first` to `first + count - 1` are drawn for.
+        truncation: normal numbers are drawn from the normal distribution on [-truncation, truncation], as in BigGAN
+            (Brock, Donahue and Simonyan, 2019, section 3.1); None: on all numbers.
+
+    Attributes:
+        normals: how many normal numbers were drawn.
+    """
+
+    _BLOCK = 256
+
+    def __init__(self, seed: int, first: int, count: int, truncation: float | None = None) -> None:
+        super().__init__(seed)
+        self.first, self.count, self.truncation = first, count, truncation
+        self.normals = 0
+
+    def draw(
+        self, sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype
+    ) -> Tensor:
+        """The next draw for the items; one whose rows are not a multiple of them is the same for all items."""
+        total, *rest = shape
+        if total % self.count:
+            return self.draw_all(sampler, shape, device, dtype)
+        number, self.draws = self.draws, self.draws + 1
+        rows = (total // self.count, *rest)
+        first_block, last_block = self.first // self._BLOCK, (self.first + self.count - 1) // self._BLOCK
+        blocks = [
+            self._drawn(sampler, (self._BLOCK, *rows), mix(self.seed, number, block), dtype)
+            for block in range(first_block, last_block + 1)
+        ]
+        start = self.first - first_block * self._BLOCK
+        return torch.cat(blocks)[start : start + self.count].transpose(0, 1).flatten(0, 1).to(device or "cpu")
+
+    def draw_all(
+        self, sampler: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device | None, dtype: torch.dtype
+    ) -> Tensor:
+        number, self.draws = self.draws, self.draws + 1
+        return self._drawn(sampler, shape, mix(self.seed, number), dtype).to(device or "cpu")
+
+    def _drawn(
+        self, sampler: Callable[..., Tensor], shape: tuple[int, ...], seed: int, dtype: torch.dtype
+    ) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        normal = sampler is torch.randn
+        self.normals += math.prod(shape) if normal else 0
+        if not normal or self.truncation is None:
+            return sampler(*shape, generator=generator, dtype=dtype)
+        low, high = torch.special.ndtr(torch.tensor([-self.truncation, self.truncation], dtype=torch.float64))
+        uniform = torch.rand(*shape, generator=generator, dtype=torch.float64)
+        drawn = torch.special.ndtri(low + uniform * (high - low))
+        return drawn.clamp(-self.truncation, self.truncation).to(dtype)
+
+
 _current: ContextVar[Stream | None] = ContextVar("current_stream", default=None)
 
 
 def use(stream: Stream | None) -> None:
     """From now on draw from `stream` (None: from torch's global generator)."""
     _current.set(stream)
+
+
+@contextmanager
+def using(stream: Stream) -> Iterator[None]:
+    """Inside, draw from `stream`."""
+    before = _current.set(stream)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def current() -> Stream | None:
