@@ -26,7 +26,7 @@ class Reader:
     """`load_picture` with its arguments."""
 
     channels: int
-    size: int
+    size: int | None
     background: str = "white"
     half: Literal["left", "right"] | None = None
 
@@ -35,8 +35,8 @@ class Reader:
 
     @property
     def bytes(self) -> int:
-        """Memory that a picture takes."""
-        return self.channels * self.size**2
+        """Memory that a picture takes; 0 where it keeps its size, which is not known then."""
+        return self.channels * (self.size or 0) ** 2
 
 
 class Files:

@@ -219,8 +219,12 @@ class UnpairedFolders(_Folders):
         reader = self.reader(True, self.channels)
         columns = [self.read([(path,) for path in paths], reader)[0][0] for paths in (x, y)]
         self.training = Batches(*columns, vary=self.vary, unpaired=True, seed=self.seed)
-        columns, _ = self.read(held_out, *[self.reader(False, self.channels)] * 2)
-        self.held_out = Batches(*columns, *(reversed(columns) if self.truth else ()), seed=self.seed)
+        columns, kept = self.read(held_out, *[self.reader(False, self.channels)] * 2)
+        lengths = [len(set(domain)) for domain in zip(*held_out, strict=True)]
+        identities = [kept % length for length in lengths]
+        if self.truth:
+            columns, identities = [*columns, *reversed(columns)], [*identities, *reversed(identities)]
+        self.held_out = Batches(*columns, identities=identities, seed=self.seed)
 
     def _split(self) -> tuple[list[Path], list[Path], list[Row]]:
         if not self.root.is_dir():

@@ -5,7 +5,7 @@ a `Raw` batch; the data module finishes it on the device. No state is carried fr
 does not depend on the number of workers or processes, nor on the batches before it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -141,6 +141,7 @@ class Batches(Dataset[Raw]):
         vary: send the numbers that flips and crops are made of.
         unpaired: the columns are shuffled independently of each other. The longest sets the length of the epoch; a
             shorter one is wrapped around, each of its items seen floor or ceil (longest / shorter) times.
+        identities: for each column which picture each item is, where some come more than once; None: each is another.
         seed: of the varying and of the independent shuffles.
 
     Raises:
@@ -153,6 +154,7 @@ class Batches(Dataset[Raw]):
         labels: Tensor | None = None,
         vary: bool = False,
         unpaired: bool = False,
+        identities: Sequence[Tensor] | None = None,
         seed: int = 0,
     ) -> None:
         lengths = [len(column) for column in columns]
@@ -161,7 +163,7 @@ class Batches(Dataset[Raw]):
         if not unpaired and len(set(lengths)) > 1:
             raise ValueError(f"Paired domains have the same number of pictures, not {lengths}.")
         self.columns, self.labels = columns, labels
-        self.vary, self.unpaired, self.seed = vary, unpaired, seed
+        self.vary, self.unpaired, self.identities, self.seed = vary, unpaired, identities, seed
 
     def __len__(self) -> int:
         return max(len(column) for column in self.columns)

@@ -127,9 +127,7 @@ class ItemStream(Stream):
         number, self.draws = self.draws, self.draws + 1
         return self._drawn(sampler, shape, mix(self.seed, number), dtype).to(device or "cpu")
 
-    def _drawn(
-        self, sampler: Callable[..., Tensor], shape: tuple[int, ...], seed: int, dtype: torch.dtype
-    ) -> Tensor:
+    def _drawn(self, sampler: Callable[..., Tensor], shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         normal = sampler is torch.randn
         self.normals += math.prod(shape) if normal else 0

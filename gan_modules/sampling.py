@@ -16,6 +16,7 @@ from datamodules import find_pictures, load_picture
 from gan_modules import checkpoints, checks
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.callbacks import drawing
+from gan_modules.evaluation import sides
 from gan_modules.latents import spherical
 
 _MULTIPLE = 32  # that sides are padded to, unless the network names a size; no translator here halves more often
@@ -36,6 +37,41 @@ def samples(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str, ...]
     columns = math.ceil(n / rows)
     made = module(*_inputs(module, rows, columns, seed))[:n]
     return drawing.scatter(None, made) if made.ndim == 2 else drawing.grid(made, columns)
+
+
+def save_samples(
+    checkpoint: Path,
+    folder: Path,
+    n: int = 64,
+    seed: int = 0,
+    truncation: float | None = None,
+    overwrite: bool = False,
+    trust: tuple[str, ...] = (),
+) -> None:
+    """Write `n` samples as PNG files, those that `scripts/evaluate.py` looks at for the same seed.
+
+    Of a model of classes they are balanced, as with its option `--labels balanced`.
+
+    Raises:
+        ValueError: if the checkpoint is none, or is a translator's, or its samples are no images, or files are in the
+            way.
+    """
+    checks.whole(1, n=n)
+    checks.seed(seed=seed)
+    module = checkpoints.load(checkpoint, trust)
+    _check_samples(module)
+    if not overwrite and folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty; choose another --out, or add --overwrite")
+    classes: Any = getattr(module, "num_classes", 0)
+    labels = sides.labels_for(n, seed, classes, None) if sides.takes_labels(module) else None
+    with isolate_rng():
+        made = sides.of_model(module, n, seed, labels, (), truncation)
+        if made.shape is None or len(made.shape) != 3:
+            raise ValueError(f"files are made of images, and this model makes points of shape {made.shape}")
+        images = (image for part in made.parts(64) for image in part.images)
+        for number, image in enumerate(tqdm(images, total=n, unit="picture", disable=None)):
+            pixels = image.permute(1, 2, 0).squeeze(2).cpu().numpy()
+            drawing.save_picture(Image.fromarray(pixels), folder / f"{number:06}.png")
 
 
 @torch.no_grad()
@@ -59,11 +95,15 @@ def interpolated(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str,
 
 def _inputs(module: AdversarialModule, rows: int, columns: int, seed: int) -> tuple[Tensor, ...]:
     checks.seed(seed=seed)
-    if not hasattr(module, "grid_inputs"):
-        raise ValueError(f"{type(module).__name__} translates pictures: add --input FOLDER, and a folder as --out")
+    _check_samples(module)
     with isolate_rng():
         torch.manual_seed(seed)
         return cast(Any, module).grid_inputs(rows, columns)
+
+
+def _check_samples(module: AdversarialModule) -> None:
+    if not hasattr(module, "grid_inputs"):
+        raise ValueError(f"{type(module).__name__} translates pictures: add --input FOLDER, and a folder as --out")
 
 
 @torch.no_grad()

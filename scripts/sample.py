@@ -1,6 +1,7 @@
 """Draw samples from a checkpoint, or translate a folder of pictures.
 
 python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out grid.png [--n 64] [--seed 0]
+python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out FOLDER [--n 50000]
 python scripts/sample.py --checkpoint runs/cyclegan/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER
 """
 
@@ -10,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from gan_modules import checks
 from gan_modules.callbacks.drawing import save_picture
 from gan_modules.cli import fail, main
-from gan_modules.sampling import interpolated, samples, translate
+from gan_modules.sampling import interpolated, samples, save_samples, translate
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,9 +27,12 @@ class Parser(argparse.ArgumentParser):
 def run(arguments: Sequence[str]) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, help="file that scripts/fit.py wrote")
-    parser.add_argument("--out", default="grid.png", help="picture to write; a folder with --input")
+    parser.add_argument(
+        "--out", default="grid.png", help="picture to write, or a folder for one each; with --input a folder"
+    )
     parser.add_argument("--n", type=int, default=64, help="number of samples")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--truncation", type=float, help="bound of the noise of samples that are written as files")
     parser.add_argument("--interpolate", action="store_true", help="strips from one latent to another")
     parser.add_argument("--input", type=Path, help="folder of pictures to translate")
     parser.add_argument("--inverse", action="store_true", help="translate from the second domain to the first")
@@ -52,6 +57,14 @@ def run(arguments: Sequence[str]) -> None:
         print(f"{written} pictures are in {given.out}")
         return
     out = Path(given.out)
+    if given.truncation is not None:
+        checks.positive(truncation=given.truncation)
+    if not out.suffix and not given.interpolate:
+        save_samples(Path(given.checkpoint), out, given.n, given.seed, given.truncation, given.overwrite, trust)
+        print(f"{given.n} samples are in {out}")
+        return
+    if given.truncation is not None:
+        raise ValueError(f"--truncation is for samples one by one; give a folder as --out in place of {out}")
     if out.exists() and not given.overwrite:
         raise ValueError(f"{out} is there already; choose another --out, or add --overwrite")
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):

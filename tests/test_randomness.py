@@ -1,5 +1,6 @@
 """Counted random numbers: parts make the whole, and nothing depends on torch's global generator."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_modules import randomness
-from gan_modules.randomness import Stream, labels, mix, normal, shared_uniform, uniform
+from gan_modules.randomness import ItemStream, Stream, labels, mix, normal, shared_uniform, uniform
 
 N = 8
 
@@ -163,3 +164,37 @@ def test_current_is_what_is_in_use() -> None:
     assert randomness.current() is None
     randomness.use(stream)
     assert randomness.current() is stream
+
+
+def test_items_draw_the_same_numbers_in_any_batch() -> None:
+    whole = drawn(ItemStream(3, 0, 600), 600)
+    sizes = (1, 255, 2, 300, 42)
+    firsts = [sum(sizes[:place]) for place in range(len(sizes))]
+    pieces = [drawn(ItemStream(3, first, size), size) for first, size in zip(firsts, sizes, strict=True)]
+    for draw, expected in enumerate(whole):
+        parts = [piece[draw].unflatten(0, (-1, size)) for piece, size in zip(pieces, sizes, strict=True)]
+        assert torch.equal(torch.cat(parts, dim=1).flatten(0, 1), expected)
+    assert len(whole[0].unique(dim=0)) == 600
+    other = drawn(ItemStream(4, 0, 600), 600)
+    assert not torch.isin(whole[0], other[0]).any()
+
+
+def test_what_is_drawn_for_no_item_is_the_same_for_all() -> None:
+    shared = []
+    for first in (0, 7):
+        with randomness.using(ItemStream(3, first, 4)):
+            shared.append(normal(3, 2))
+    assert torch.equal(*shared)
+    assert randomness.current() is None
+
+
+def test_normal_numbers_of_items_are_normal_within_their_bound() -> None:
+    stream = ItemStream(0, 0, 4000)
+    free = drawn(stream, 4000)[0]
+    assert stream.normals > 0 and abs(free.std() - 1) < 0.03 and free.abs().max() > 3
+    bound = drawn(ItemStream(0, 0, 4000, truncation=0.5), 4000)
+    assert bound[0].abs().max() <= 0.5
+    psi, density = 0.5, math.exp(-0.125) / math.sqrt(2 * math.pi)
+    variance = 1 - 2 * psi * density / math.erf(psi / math.sqrt(2))  # of the normal distribution on [-psi, psi]
+    assert bound[0].var().item() == pytest.approx(variance, rel=0.03)
+    assert torch.equal(bound[1], drawn(ItemStream(0, 0, 4000), 4000)[1])  # uniform numbers are left alone
