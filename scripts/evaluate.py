@@ -7,6 +7,7 @@ python scripts/evaluate.py --images FOLDER --data FOLDER
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -47,8 +48,10 @@ def parser() -> Parser:
     add("--batch_size", type=int, default=64, help="pictures at once; default: %(default)s")
     add("--device", choices=DEVICES, default="auto")
     add("--precision", choices=tuple(DTYPES), default="float32", help="of the network of features")
-    add("--network", default="inception", help="of features: inception, inception-clean, a torchvision network, ...")
+    add("--network", default="inception", help="of features: inception-clean, dinov2, one of torchvision's, ...")
     add("--weights", type=Path, help="file of its weights; default: their download")
+    add("--lpips_weights", type=Path, help="file of torchvision's AlexNet; default: the download")
+    add("--ppl_weights", type=Path, help="file of torchvision's VGG16; default: the download")
     add("--size", type=int, help="side that pictures of folders are resized to; default: as they are")
     add("--truncation", type=float, help="bound of the noise")
     add("--labels", choices=LABELS, help="of conditional samples: drawn from the data's (default), or balanced")
@@ -92,4 +95,5 @@ def _data_options(rest: Sequence[str]) -> list[str]:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")  # so that --data my_project.MyData is found from where the command is run
+    warnings.formatwarning = lambda message, *_, **__: f"note: {message}\n"
     main(run, sys.argv[1:], memory=MEMORY)

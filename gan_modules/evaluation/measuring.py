@@ -13,7 +13,7 @@ from gan_modules.evaluation.comparison import Comparison, compared
 from gan_modules.evaluation.options import Evaluation
 from gan_modules.evaluation.scoring import MEASURES, Context, Row, Scorer
 from gan_modules.evaluation.sides import Part
-from gan_modules.metrics import FeatureNetwork, PerceptualNetwork, Unavailable
+from gan_modules.metrics import FeatureNetwork, Unavailable
 
 Scorers = dict[str, dict[str, list[Scorer]]]
 """By direction, and by the name of the metric."""
@@ -36,7 +36,7 @@ def evaluate(asked: Evaluation) -> list[Row]:
         comparison = compared(asked, device)
         scoring.check_fit(names, comparison.facts)
         names, network = _affordable(names, comparison, asked)
-        perceptual = cache(PerceptualNetwork)
+        perceptual = cache(lambda backbone, side: scoring.perceptual_network(backbone, asked, side))
         contexts = [Context(network, perceptual, comparison, direction, asked) for direction in comparison.real]
         rows, seconds = _measured(contexts, names, device)
     seconds["total"] = time.perf_counter() - began

@@ -34,6 +34,7 @@ class Evaluation:
         batch_size: samples that are made, and pictures that are looked at, at once.
         device, precision: where the networks run; the precision is the feature network's alone.
         network, weights: the network of features, and its file of weights.
+        lpips_weights, ppl_weights: files with the convolutions of torchvision's AlexNet and VGG16.
         size: side that pictures of folders are resized to; None: as they are.
         truncation: bound of the noise; None: none.
         labels: of conditional models' samples: drawn from those of the data, or balanced.
@@ -57,6 +58,8 @@ class Evaluation:
     precision: str = "float32"
     network: str = "inception"
     weights: Path | None = None
+    lpips_weights: Path | None = None
+    ppl_weights: Path | None = None
     size: int | None = None
     truncation: float | None = None
     labels: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 from tqdm import tqdm
@@ -30,6 +31,7 @@ from gan_modules.metrics import (
     SlicedWasserstein,
 )
 from gan_modules.metrics.inception import Resize, inception
+from gan_modules.metrics.networks import dinov2, torchvision_network
 from gan_modules.metrics.perceptual import Backbone
 from gan_modules.metrics.pixels import to_bytes, to_floats
 
@@ -38,6 +40,9 @@ PUBLISHED = 50_000
 
 RESIZES: dict[str, Resize] = {"inception": "published", "inception-clean": "clean"}
 """The resizes of the Inception, by the name of the network."""
+
+SMALLEST = 32
+"""The side below which pictures are enlarged to 64 pixels for LPIPS, which cannot see them, as its name then says."""
 
 NEEDS = {
     "pictures": "pictures",
@@ -56,14 +61,14 @@ class Context:
 
     Args:
         network: of features, which all metrics share; None where none of them needs it.
-        perceptual: from "alex" or "vgg" to the network of LPIPS; may raise `Unavailable`.
+        perceptual: makes the network of LPIPS for a backbone and the shorter side of pictures; may raise `Unavailable`.
         comparison: what is compared.
         direction: in which this is.
         asked: how.
     """
 
     network: FeatureNetwork | None
-    perceptual: Callable[[Backbone], PerceptualNetwork]
+    perceptual: Callable[[Backbone, int], PerceptualNetwork]
     comparison: Comparison
     direction: str
     asked: Evaluation
@@ -77,6 +82,11 @@ class Context:
     def real(self) -> Side:
         """The side of the data."""
         return self.comparison.real[self.direction]
+
+    @property
+    def side(self) -> int:
+        """The shorter side of the pictures, in pixels."""
+        return min((self.real.shape or (3, SMALLEST, SMALLEST))[1:])
 
 
 class Scorer(NamedTuple):
@@ -214,7 +224,7 @@ def _to_truth(name: str, metric: Callable[[], Metric]) -> list[Scorer]:
 
 
 def _lpips(context: Context) -> list[Scorer]:
-    network = context.perceptual("alex")
+    network = context.perceptual("alex", context.side)
     of_pairs = Scorer(LPIPSDiversity(network, seed=context.asked.seed), both, "lpips_diversity")
     has_truth = "truth" in context.comparison.facts
     return [*(_to_truth(network.named("lpips"), lambda: LPIPS(network)) if has_truth else []), of_pairs]
@@ -242,7 +252,7 @@ def _cas(context: Context) -> list[Scorer]:
 
 def _ppl(context: Context) -> list[Scorer]:
     asked = context.asked
-    metric = PathLength(context.perceptual("vgg"), asked.n, batch_size=asked.batch_size, seed=asked.seed)
+    metric = PathLength(context.perceptual("vgg", context.side), asked.n, batch_size=asked.batch_size, seed=asked.seed)
 
     def walk(metric: Any) -> None:
         with progress("ppl", asked.n, "path") as bar:
@@ -312,9 +322,26 @@ def feature_network(asked: Evaluation) -> FeatureNetwork:
         Unavailable: if its weights cannot be had here.
         ValueError: if there is no such network, or its weights are damaged.
     """
-    if asked.network not in RESIZES:
-        raise ValueError(f"--network expected {' or '.join(RESIZES)}, got {asked.network!r}")
-    return inception(asked.weights, RESIZES[asked.network], DTYPES[asked.precision])
+    if asked.network in RESIZES:
+        return inception(asked.weights, RESIZES[asked.network], DTYPES[asked.precision])
+    if DTYPES[asked.precision] != torch.float32:
+        raise ValueError(f"--precision {asked.precision} is for Inception; leave it out for --network {asked.network}")
+    if asked.network == "dinov2":
+        if asked.weights is not None:
+            raise ValueError("--weights is a file for Inception or torchvision's networks; leave it out for dinov2")
+        return dinov2()
+    return torchvision_network(asked.network, asked.weights)
+
+
+def perceptual_network(backbone: Backbone, asked: Evaluation, side: int) -> PerceptualNetwork:
+    """The network of LPIPS ("alex") or of path lengths ("vgg"), for pictures whose shorter side has so many pixels.
+
+    Raises:
+        Unavailable: if its weights cannot be had here.
+        ValueError: if they are damaged.
+    """
+    weights = asked.lpips_weights if backbone == "alex" else asked.ppl_weights
+    return PerceptualNetwork(backbone, weights, resize=64 if side < SMALLEST else None)
 
 
 def rows(name: str, scorer: Scorer, context: Context) -> list[Row]:
