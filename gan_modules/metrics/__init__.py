@@ -2,6 +2,7 @@
 
 from gan_modules.metrics.accuracy import ClassificationAccuracy
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
+from gan_modules.metrics.frechet import FrechetDistance, frechet_distance
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
 from gan_modules.metrics.manifold import PRDC, prdc
@@ -22,6 +23,7 @@ __all__ = [
     "FeatureMetric",
     "FeatureNetwork",
     "ImageNetInput",
+    "FrechetDistance",
     "InceptionScore",
     "IntraFrechetDistance",
     "KernelDistance",
@@ -33,6 +35,7 @@ __all__ = [
     "Unavailable",
     "dinov2",
     "frechet_by_class",
+    "frechet_distance",
     "inception_score",
     "kernel_distance",
     "prdc",

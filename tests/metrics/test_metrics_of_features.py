@@ -8,14 +8,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_modules.metrics import PRDC, FeatureNetwork, InceptionScore, IntraFrechetDistance, KernelDistance
+from gan_modules.metrics import (
+    PRDC,
+    FeatureNetwork,
+    FrechetDistance,
+    InceptionScore,
+    IntraFrechetDistance,
+    KernelDistance,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:the intra-class distance leaves out")
 
 
 def values(network: FeatureNetwork, drawings: Any, rank: int, processes: int) -> dict[str, Tensor]:
     """All numbers of the images that one of the processes is dealt, in two batches a side; the first may be empty."""
-    metrics = KernelDistance(network, 7, 20), InceptionScore(network, 3), PRDC(network), IntraFrechetDistance(network)
+    metrics = (
+        KernelDistance(network, 7, 20),
+        InceptionScore(network, 3),
+        PRDC(network),
+        IntraFrechetDistance(network),
+        FrechetDistance(network),
+    )
     for images, labels, real in (
         (drawings.real, drawings.real_labels, True),
         (drawings.fake, drawings.fake_labels, False),
@@ -25,8 +38,8 @@ def values(network: FeatureNetwork, drawings: Any, rank: int, processes: int) ->
             for metric in metrics:
                 its = (of_own[part],) if isinstance(metric, IntraFrechetDistance) else ()
                 metric.update(own[part], real, *its)
-    (kid, kid_std), (score, score_std), four, intra = (metric.compute() for metric in metrics)
-    return {"kid": kid, "kid_std": kid_std, "score": score, "score_std": score_std, **four, "intra": intra}
+    (kid, kid_std), (score, score_std), four, intra, fid = (metric.compute() for metric in metrics)
+    return {"kid": kid, "kid_std": kid_std, "score": score, "score_std": score_std, **four, "intra": intra, "fid": fid}
 
 
 def test_one_pass_serves_all(network: FeatureNetwork, drawings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +47,7 @@ def test_one_pass_serves_all(network: FeatureNetwork, drawings: Any, monkeypatch
     monkeypatch.setattr(type(network.body), "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
     found = values(network, drawings, 0, 1)
     assert seen == [0, 50, 0, 37]
-    assert len(found) == 9 and all(value.isfinite() for value in found.values())
+    assert len(found) == 10 and all(value.isfinite() for value in found.values())
 
 
 def _joined(rank: int, port: int, network: FeatureNetwork, drawings: Any, folder: Path) -> None:
