@@ -22,7 +22,7 @@ _SIDES = "fake", "real", "held_out"
 
 
 class ConvNet(nn.Sequential):
-    """A plain classifier: 3 x 3 convolutions that double their channels from 32, as often as the picture can be halved.
+    """A plain classifier: 3 x 3 convolutions, of 32 channels to 256, a halving after each until a side is below 8.
 
     Args:
         shape: (c, h, w) of the pictures.
@@ -30,12 +30,12 @@ class ConvNet(nn.Sequential):
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
-        channels, side = shape[0], min(shape[1:])
-        layers, width = _block(channels, 32), 32
-        while side >= 8:
-            layers += [nn.MaxPool2d(2), *_block(width, min(2 * width, 256))]
-            side, width = side // 2, min(2 * width, 256)
-        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+        channels, height, width = shape
+        layers, features = _block(channels, 32), 32
+        while min(height, width) >= 8:
+            layers += [nn.MaxPool2d(2), *_block(features, min(2 * features, 256))]
+            height, width, features = height // 2, width // 2, min(2 * features, 256)
+        super().__init__(*layers, nn.Flatten(), nn.Linear(features * height * width, classes))
 
 
 class ClassificationAccuracy(Metric):
@@ -191,5 +191,5 @@ def _share_named_right(network: nn.Module, images: Tensor, labels: Tensor) -> Te
     return torch.cat(right).float().mean()
 
 
-def _block(channels: int, width: int) -> list[nn.Module]:
-    return [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+def _block(channels: int, features: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, features, 3, padding=1, bias=False), nn.BatchNorm2d(features), nn.ReLU()]
