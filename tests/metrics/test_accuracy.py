@@ -55,8 +55,8 @@ def test_a_generator_that_ignores_its_labels_is_at_chance() -> None:
     assert accuracy(images, labels) > 0.97
     assert accuracy(images, (labels + 1) % CLASSES) < 0.03
     assert accuracy(images[:1].expand(128, -1, -1, -1), labels) < 0.5
-    shuffled = [accuracy(images, labels[torch.randperm(128)]) for _ in range(8)]
-    assert 0.1 < sum(shuffled) / 8 < 0.4
+    shuffled = [accuracy(images, labels[torch.randperm(128)]) for _ in range(5)]
+    assert 0.1 < sum(shuffled) / 5 < 0.4
 
 
 def test_equals_a_classifier_in_closed_form() -> None:
