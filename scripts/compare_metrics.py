@@ -31,9 +31,9 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from gan_modules.cli import main
 from gan_modules.metrics import frechet_by_class, inception_score, kernel_distance, prdc
+from gan_modules.metrics.frechet import frechet_distance, mean_and_covariance, moments
 from gan_modules.metrics.inception import inception
 from gan_modules.metrics.kernel import all_pairs
-from gan_modules.metrics.per_class import frechet_of_features
 from gan_modules.metrics.weights import found as file_of
 
 BATCH = 50
@@ -107,12 +107,13 @@ Row = tuple[str, float, str, float]
 
 def distances(ours: Features, theirs: Features, real: Side, fake: Side) -> Iterator[Row]:
     """The Fréchet distance, of all pictures and within classes."""
-    yield "FID", frechet_of_features(*ours[:2]).item(), "torch-fidelity", fidelitys_fid(*theirs[:2])
+    found = frechet_distance(*mean_and_covariance(moments(ours.real)), *mean_and_covariance(moments(ours.fake)))
+    yield "FID", found.item(), "torch-fidelity", fidelitys_fid(*theirs[:2])
     if real.classes == fake.classes:
-        found = frechet_by_class(ours.real, real.labels, ours.fake, fake.labels)
-        each = [fidelitys_fid(theirs.real[real.labels == c], theirs.fake[fake.labels == c]) for c in found]
-        name = f"intra FID, {len(found)} classes"
-        yield name, mean(distance.item() for distance in found.values()), "torch-fidelity", mean(each)
+        within = frechet_by_class(ours.real, real.labels, ours.fake, fake.labels)
+        each = [fidelitys_fid(theirs.real[real.labels == c], theirs.fake[fake.labels == c]) for c in within]
+        name = f"intra FID, {len(within)} classes"
+        yield name, mean(distance.item() for distance in within.values()), "torch-fidelity", mean(each)
 
 
 def kernels(ours: Features, theirs: Features) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics.utilities import dim_zero_cat
 
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork
+from gan_modules.metrics.frechet import frechet_distance, mean_and_covariance, moments
 
 
 class IntraFrechetDistance(FeatureMetric):
@@ -102,15 +103,14 @@ def frechet_by_class(real: Tensor, real_labels: Tensor, fake: Tensor, fake_label
 def frechet_of_features(real: Tensor, fake: Tensor) -> Tensor:
     """The Fréchet distance between Gaussians with the moments of features (n, d) and (m, d): a float64 scalar.
 
-    With the centred features A and B over the roots of n - 1 and m - 1, tr sqrt(A'A B'B) is the sum of the singular
-    values of A B', so that few features need a matrix of their number, not of their dimensions, and no covariance is
-    squared. More than d features are replaced by the triangle of their QR decomposition.
+    With the centred features A and B over the roots of n - 1 and m - 1, tr (A'A B'B)^(1/2) is the sum of the singular
+    values of A B', so that few features need a matrix of their number, not of their dimensions.
     """
+    if min(len(real), len(fake)) > real.shape[1]:
+        return frechet_distance(*mean_and_covariance(moments(real)), *mean_and_covariance(moments(fake)))
     means = real.double().mean(dim=0), fake.double().mean(dim=0)
-    roots = []
-    for features, mean in zip((real, fake), means, strict=True):
-        root = (features.double() - mean) / (len(features) - 1) ** 0.5
-        roots.append(torch.linalg.qr(root, mode="r").R if len(root) > root.shape[1] else root)
-    shared = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
-    spread = roots[0].square().sum() + roots[1].square().sum() - 2 * shared
-    return (means[0] - means[1]).square().sum() + spread
+    sides = zip((real, fake), means, strict=True)
+    a, b = ((features.double() - mean) / (len(features) - 1) ** 0.5 for features, mean in sides)
+    shared = torch.linalg.svdvals(a @ b.T).sum()
+    distance = (means[0] - means[1]).square().sum() + a.square().sum() + b.square().sum() - 2 * shared
+    return distance.clamp(min=0)
