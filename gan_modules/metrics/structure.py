@@ -23,6 +23,7 @@ class SSIM(Paired):
     over channels and over the places where the window lies inside the image. (torchmetrics' own also counts a border,
     in which it sees reflections.)
 
+    >>> import torch
     >>> metric = SSIM()
     >>> images = torch.linspace(-1, 1, 2 * 3 * 256).reshape(2, 3, 16, 16)
     >>> metric.update(images, images)
@@ -53,6 +54,7 @@ class MultiScaleSSIM(Diversity):
     Args:
         pairs_per_image, within_classes, seed, reset_real: as of `Diversity`.
 
+    >>> import torch
     >>> metric = MultiScaleSSIM()
     >>> metric.update(torch.linspace(-1, 1, 32 * 32).expand(4, 3, -1).reshape(4, 3, 32, 32), real=False)
     >>> metric.compute()
