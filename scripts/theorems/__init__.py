@@ -1,0 +1,1 @@
+"""The theorems that `scripts/theory.py` shows."""
