@@ -1,7 +1,7 @@
 """The f-divergences of f-GAN (Nowozin, Cseke and Tomioka, 2016): D_f(P, Q) = E_Q f(p / q), from below.
 
 For every function T, E_P T - E_Q f*(T) <= D_f(P, Q) (equation 4), with equality at T = f'(p / q) (equation 5). A
-network's raw score v becomes T by the output activation g_f (equation 6, tables 2 and 6), which keeps it where the
+network's raw score v becomes T by the output activation g_f (section 2.4, tables 2 and 6), which keeps it where the
 conjugate f* is finite. All functions take tensors of any shape and floating type and are differentiable.
 
 f* is the paper's: the largest of u t - f(u) over u >= 0, or, for `pearson` left of f'(0), over all u, which is no
@@ -57,7 +57,7 @@ class Divergence:
         return (q * self.f(p / q)).sum()
 
     def bound(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E g_f(V(x)) - E f*(g_f(V(G(z)))): the discriminator ascends it, the generator descends it (equation 6).
+        """E g_f(V(x)) - E f*(g_f(V(G(z)))): the discriminator ascends it, the generator descends it (section 2.4).
 
         Args:
             real, fake: scores of any shape, of which the mean is taken.

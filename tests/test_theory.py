@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.stats import norm
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-STEPS = {"discriminator": 1200, "value": 150, "supports": 1000, "bounds": 200, "transport": 250}
+STEPS = {"discriminator": 2000, "value": 150, "supports": 1000, "bounds": 200, "transport": 250}
 """Fewer than the script's, and enough."""
 
 

@@ -45,7 +45,7 @@ def value(p: Tensor, q: Tensor, scores: Tensor) -> float:
     return integral(p * nn.functional.logsigmoid(scores) + q * nn.functional.logsigmoid(-scores))
 
 
-def optimal_discriminator(steps: int = 2000) -> Finding:
+def optimal_discriminator(steps: int = 3000) -> Finding:
     """A discriminator trained on samples becomes p / (p + q)."""
     real, fake = mixture([-1.5, 1.5], [0.5, 0.8]), gaussian(0.0, 1.2)
     p, q = density(real), density(fake)
@@ -79,7 +79,7 @@ def optimal_discriminator(steps: int = 2000) -> Finding:
         right.plot(GRID, exact, "--", color=EXACT, label="p / (p + q)")
         right.fill_between(GRID, 0, 1, where=~seen, color="#f0f0f0", linewidth=0)
         label(right, "x", "D(x)", "The discriminator trained on samples (grey: hardly any)", loc="upper right")
-        right.set(ylim=(0, 1.3))
+        right.set(ylim=(0, 1.5), yticks=[0, 0.25, 0.5, 0.75, 1])
         for axes in (left, right):
             axes.set(xlim=(-4.5, 4.5))
 

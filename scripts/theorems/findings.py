@@ -43,7 +43,7 @@ class Row:
         numbers = ["" if x is None else _number(x) for x in (self.trained, self.computed)]
         exact = ("at most " if self.at_most else "") + _number(self.exact)
         differences = "; ".join(f"{d:+.1e}" for d, _ in self.differences())
-        allowed = "; ".join(f"{a:g}" for _, a in self.differences())
+        allowed = "; ".join(f"{a:.2g}" for _, a in self.differences())
         return [self.quantity, *numbers, exact, differences, allowed + ("" if self.holds() else " **FAILS**")]
 
 
