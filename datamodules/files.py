@@ -1,5 +1,6 @@
 """Folders of pictures: which files train, which are held out, and what is done with those that cannot be read."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,20 @@ class Files:
 
     def __getitem__(self, indices: Tensor) -> Tensor:
         return torch.stack([self.read(self.paths[i]) for i in indices.tolist()])
+
+    def fingerprint(self) -> str:
+        """A digest of the files' names, sizes and times, and of how they are read.
+
+        Contents would have to be read for it, as long as an epoch takes. A file that is put in the place of another
+        with its size and time of modification still has another time of change (`st_ctime`).
+        """
+        root = os.path.commonpath([path.parent for path in self.paths])
+        digest = hashlib.sha256(repr(self.read).encode())
+        for path in self.paths:
+            status = path.stat()
+            digest.update(os.fsencode(path.relative_to(root)))
+            digest.update(f"\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\0".encode())
+        return digest.hexdigest()
 
 
 class Read(NamedTuple):

@@ -1,7 +1,8 @@
 """What the data modules share: loaders of whole batches, and pixels that stay uint8 until they are on the device."""
 
+import hashlib
 import os
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
@@ -40,6 +41,23 @@ class BatchedDataModule(LightningDataModule):
     def ready(self) -> bool:
         """Whether `setup` has run."""
         return hasattr(self, "held_out")
+
+    def fingerprint(self, part: Literal["held_out", "training"]) -> str | None:
+        """A digest of what `part` gives after `setup`: of the items, and of how they reach a model; None: unknown.
+
+        It does not depend on where the data lie or on the batch size, nor on a seed where nothing is drawn from it.
+        """
+        checks.choice(("held_out", "training"), part=part)
+        batches: Batches = getattr(self, part)
+        items = batches.fingerprint()
+        if items is None:
+            return None
+        settings = (type(self).__qualname__, *self.finish(batches), items)
+        return hashlib.sha256(repr(settings).encode()).hexdigest()
+
+    def finish(self, batches: Batches) -> tuple[object, ...]:
+        """What is done to the items of a part on the device, for the `fingerprint`."""
+        return ()
 
     def train_dataloader(self) -> DataLoader[Raw]:
         return self._loader(self.training, shuffle=True)
@@ -130,6 +148,9 @@ class PictureDataModule(BatchedDataModule):
     def num_classes(self) -> int:
         """Number of classes; 0 without labels."""
         return len(self.class_names)
+
+    def finish(self, batches: Batches) -> tuple[object, ...]:
+        return self.image_size, batches.vary and self.flip
 
     def on_after_batch_transfer(self, batch: object, dataloader_idx: int) -> object:
         if not isinstance(batch, Raw):

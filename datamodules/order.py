@@ -5,6 +5,7 @@ a `Raw` batch; the data module finishes it on the device. No state is carried fr
 does not depend on the number of workers or processes, nor on the batches before it.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -173,6 +174,22 @@ class Batches(Dataset[Raw]):
         """Whether no file is read for a batch."""
         return all(isinstance(column, Tensor) for column in self.columns)
 
+    def fingerprint(self) -> str | None:
+        """A digest of all items in their order, and of the seed where it varies them; None: a column has none.
+
+        Tensors are hashed; a column of another kind may have a `fingerprint` of its own.
+        """
+        seed = self.seed if self.vary or self.unpaired else None
+        parts = [repr((self.vary, self.unpaired, seed, self.labels is None))]
+        for column in self.columns if self.labels is None else (*self.columns, self.labels):
+            if isinstance(column, Tensor):
+                parts.append(_digest(column))
+            elif hasattr(column, "fingerprint"):
+                parts.append(column.fingerprint())
+            else:
+                return None
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
     def __getitem__(self, request: Request) -> Raw:
         if not isinstance(request, tuple):
             raise ValueError(
@@ -205,6 +222,12 @@ class OneEpoch(Dataset[Raw]):
 
     def __getitem__(self, number: int) -> Raw:
         return self.dataset[self.requests[number]]
+
+
+def _digest(tensor: Tensor) -> str:
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+    digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 _cached_permutation = lru_cache(maxsize=4)(permutation)
