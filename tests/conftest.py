@@ -18,6 +18,14 @@ logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 torch.set_num_threads(1)  # the networks are tiny: threads would only wait for each other
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is kept in the user's cache, nor found there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_MODULES_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def fixed_randomness() -> Iterator[None]:
     """Every test starts from seed 0, and leaves neither a stream nor a seed in the environment."""

@@ -1,8 +1,10 @@
-"""The callback under all metric callbacks: feeds one scorer a direction, and logs what it says."""
+"""The callback under all metric callbacks: feeds metrics a direction, and logs what they say."""
 
+import hashlib
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -11,79 +13,146 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DistributedSampler
+from torchmetrics import Metric
 
 from gan_modules.callbacks.views import View, metric_key, views_of
 from gan_modules.checks import whole
-from gan_modules.metrics.features import Unavailable
+from gan_modules.metrics import cache as statistics
+from gan_modules.metrics.features import FeatureNetwork, Unavailable
+
+BESIDE = ("_std", "_identity", "_real")
+"""How names end of values that stand beside another one and have its number of samples."""
+
+Feed = Callable[[Metric, View, bool], None]
+"""Updates a metric with what one validation batch showed, of the generated images or (True) of the data."""
 
 
-class Scorer(Protocol):
-    """What keeps the score of one direction."""
+def alone(metric: Metric, view: View, real: bool) -> None:
+    """Feed a metric of generated images that asks for no data."""
+    if not real:
+        metric.update(view["fake"], real=False)
 
-    def to(self, device: torch.device) -> Any:
-        """Move to a device, in place."""
 
-    def update(self, view: View) -> None:
-        """Take in what one validation batch showed; of a view without samples, what kind they would be of."""
+def compared(metric: Metric, view: View, real: bool) -> None:
+    """Feed a metric that compares generated images with data."""
+    metric.update(view["real" if real else "fake"], real=real)
+
+
+def to_truth(metric: Metric, view: View, real: bool) -> None:
+    """Feed a metric that compares each translation with its truth; without truths it has no value."""
+    if not real and "truth" in view:
+        metric.update(view["fake"], view["truth"])
+
+
+class Scorer:
+    """Keeps one score of one direction.
+
+    Args:
+        name: what the value is called; of a metric that gives (mean, deviation) the second is NAME_std. Where a metric
+            gives several values by name, they have these names.
+        metric: computed and begun anew after each validation. Where its `reset` keeps the data, they are taken in in
+            the first one alone.
+        feed: how.
+        once: the value does not change in a run, and is computed in the first validation.
+    """
+
+    def __init__(self, name: str, metric: Metric, feed: Feed = compared, once: bool = False) -> None:
+        self.name, self.metric, self.feed, self.once = name, metric, feed, once
+        self.values: dict[str, Tensor] = {}
+        self.knows_real = False
+        self.header: statistics.Header | None = None
+
+    @property
+    def network(self) -> FeatureNetwork | None:
+        """The network whose features the metric compares with those of data, if it does."""
+        network = getattr(self.metric, "network", None)
+        return network if isinstance(network, FeatureNetwork) and self.feed is not alone else None
+
+    @property
+    def better(self) -> str:
+        """Whether "higher" or "lower" values are better; empty where the metric does not say."""
+        return {True: "higher", False: "lower", None: ""}[self.metric.higher_is_better]
 
     def compute(self) -> dict[str, Tensor]:
         """Names and values over what was taken in since the last call, the same on every process."""
+        if self.metric.update_called and not (self.once and self.values):
+            value = self.metric.compute()
+            self.metric.reset()
+            self.knows_real = not getattr(self.metric, "reset_real", True)
+            if not isinstance(value, Mapping):
+                values = value if isinstance(value, Sequence) else (value,)
+                value = dict(zip((self.name, f"{self.name}_std"), values, strict=False))
+            # one part alone has no deviation
+            self.values = {name: v for name, v in value.items() if v.isfinite() or not name.endswith("_std")}
+        return self.values
 
 
 class Scores(Callback):
-    """Logs `metric/NAME` for every value of its scorers, and beside them `metric/NAME_samples`, after validation.
+    """Logs `metric/NAME` for every value of its `scorers`, and beside them `metric/NAME_samples`, after validation.
 
     The scorers are held here and not by the module, so that networks of metrics stay out of checkpoints and out of
-    half precision. The sanity check is not scored. Random numbers of training are left alone.
+    half precision. The sanity check is not scored. Random numbers of training are left alone. A metric that there are
+    too few samples for is left out, with a warning.
+
+    What a metric's network makes of the data is kept on the disk, where the data are the held-out part of one of our
+    data modules: the next run of the same data, size, network and number of samples starts with it.
 
     Several processes, among which the samples are dealt in turn, score what one process would: the same samples, each
     once, and log one value. What torch's `DistributedSampler` repeats at the end of a data set is left out while
     fitting; in `Trainer.validate` Lightning itself advises against that sampler.
 
     Args:
-        names: of the values beside which the number of samples is logged, where the scorers have them.
-        prepare: called once a fit; returns what makes one scorer. Where it raises `Unavailable` the run says so once
-            and goes on without the metric.
         every_n_epochs: score the validations of every n-th epoch, beginning with the first one that is seen.
         num_samples: score the first so many samples at most, over all processes; None: all.
+        cache: keep what the network makes of the data on the disk, in the folder given, or (True) in the user's; see
+            `gan_modules.metrics.cache`.
+        least: the samples that the metric needs.
     """
 
     def __init__(
         self,
-        names: Sequence[str],
-        prepare: Callable[[], Callable[[], Scorer]],
         every_n_epochs: int,
         num_samples: int | None,
+        cache: bool | str | Path = False,
+        least: int = 2,
     ) -> None:
         whole(1, every_n_epochs=every_n_epochs)
         if num_samples is not None:
-            whole(2, num_samples=num_samples)
-        self.names, self.prepare = names, prepare
+            whole(least, num_samples=num_samples)
+        self.folder, self.least = statistics.folder_of(cache), least
         self.every_n_epochs, self.num_samples = every_n_epochs, num_samples
-        self._make: Callable[[], Scorer] | None = None
-        self._scorers: dict[str, Scorer] = {}
+        self.better: dict[str, str] = {}
+        self._available = False
+        self._scorers: dict[str, list[Scorer]] = {}
         self._seen: dict[str, int] = {}
         self._scoring = False
         self._share = 0
 
+    def scorers(self) -> list[Scorer]:
+        """New scorers, for one direction.
+
+        Raises:
+            Unavailable: if they cannot be had here; the run says so once and goes on without them.
+        """
+        raise NotImplementedError
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage not in ("fit", "validate"):
             return
-        self._scorers, self._make = {}, None
+        self._scorers, available = {}, True
         try:
             with isolate_rng():
-                make = self.prepare()
+                self.scorers()
         except Unavailable as reason:
             rank_zero_warn(str(reason))
-            make = None
-        if trainer.strategy.reduce_boolean_decision(make is not None, all=True):
-            self._make = make
-        elif make is not None:
-            rank_zero_warn(f"metric/{self.names[0]} is left out: another process cannot have what it needs.")
+            available = False
+        self._available = trainer.strategy.reduce_boolean_decision(available, all=True)
+        if available and not self._available:
+            rank_zero_warn(f"{type(self).__name__} is left out: another process cannot have what it needs.")
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         due = not self._scorers or trainer.current_epoch % self.every_n_epochs == 0
-        self._scoring = due and self._make is not None and not trainer.sanity_checking
+        self._scoring = due and self._available and not trainer.sanity_checking
         self._seen = {}
         limit = min(self.num_samples or sys.maxsize, _items(trainer))
         self._share = len(range(trainer.global_rank, limit, trainer.world_size))
@@ -91,35 +160,82 @@ class Scores(Callback):
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        if not self._scoring or self._make is None:
+        if not self._scoring:
             return
         for direction, view in views_of(outputs).items():
             if direction not in self._scorers:
-                self._scorers[direction] = self._make()
-                self._scorers[direction].to(pl_module.device)
+                self._scorers[direction] = self.scorers()
+                for scorer in self._scorers[direction]:
+                    scorer.metric.to(pl_module.device)
             seen = self._seen.get(direction, 0)
             taken = min(len(view["fake"]), self._share - seen)
-            if taken or direction not in self._seen:  # scorers join in what all processes do, with or without samples
-                self._scorers[direction].update({key: part[:taken] for key, part in view.items()})
+            if taken or direction not in self._seen:  # metrics join in what all processes do, with or without samples
+                self._update(trainer, direction, {key: part[:taken] for key, part in view.items()})
             self._seen[direction] = seen + taken
+
+    def _update(self, trainer: Trainer, direction: str, view: View) -> None:
+        for scorer in self._scorers[direction]:
+            if scorer.once and scorer.values:
+                continue
+            scorer.feed(scorer.metric, view, False)
+            if direction not in self._seen and not scorer.knows_real:
+                self._recall(trainer, direction, view, scorer)
+            if not scorer.knows_real:
+                scorer.feed(scorer.metric, view, True)
+
+    def _recall(self, trainer: Trainer, direction: str, view: View, scorer: Scorer) -> None:
+        """Start with what an earlier run has kept of the data; all processes do, or none."""
+        network = scorer.network
+        if self.folder is None or network is None:
+            return
+        data = _held_out(trainer) if trainer.is_global_zero else None
+        header, samples = None, self.num_samples or sys.maxsize
+        if data is not None:
+            header = data | _described(view["real"][:1], network)
+            header |= {"samples": min(samples, int(data["samples"])), "direction": direction}
+            header |= {"states": " ".join(statistics.real_states(scorer.metric))}
+        scorer.header = header = trainer.strategy.broadcast(header)
+        if header is None:
+            return
+        known = statistics.load(self.folder, header, scorer.metric)
+        if trainer.strategy.reduce_boolean_decision(known is not None, all=True) and known is not None:
+            statistics.take(known, header, scorer.metric, trainer.global_rank, trainer.world_size)
+            scorer.knows_real = True
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for direction, seen in self._seen.items():
             samples = trainer.strategy.reduce(torch.tensor(float(seen), device=pl_module.device), reduce_op="sum")
-            if samples < 2:
-                raise ValueError(
-                    f"metric/{self.names[0]} needs at least 2 validation samples, got 1; give it more data"
+            if samples < self.least:
+                rank_zero_warn(
+                    f"{type(self).__name__} needs at least {self.least} validation samples, got {samples:.0f}, and is "
+                    "left out; give it more data."
                 )
-            with isolate_rng():
-                torch.manual_seed(0)
-                values = self._scorers[direction].compute()
-            values |= {f"{name}_samples": samples for name in self.names if name in values}
-            for name, value in values.items():
-                # The processes agree already; sync_dist keeps Lightning from warning that they might not.
-                pl_module.log(metric_key(name, direction), value.float(), sync_dist=trainer.world_size > 1)
+                self._scorers, self._available = {}, False
+                break
+            for scorer in self._scorers[direction]:
+                self._keep(trainer, scorer, int(samples))
+                with isolate_rng():
+                    torch.manual_seed(0)
+                    values = scorer.compute()
+                self.better |= dict.fromkeys(values, scorer.better)
+                values = {f"{n}_samples": samples for n in values if not n.endswith((*BESIDE, "_samples"))} | values
+                for name, value in values.items():
+                    # The processes agree already; sync_dist keeps Lightning from warning that they might not.
+                    pl_module.log(metric_key(name, direction), value.float(), sync_dist=trainer.world_size > 1)
+                if scorer.network:
+                    scorer.network.forget()
+
+    def _keep(self, trainer: Trainer, scorer: Scorer, samples: int) -> None:
+        """Keep on the disk what the first validation made of the data, where that is all of it."""
+        header, scorer.header = scorer.header, None
+        if self.folder is None or header is None or scorer.knows_real or header["samples"] != samples:
+            return
+        with scorer.metric.sync_context(dist_sync_fn=scorer.metric.dist_sync_fn):
+            if trainer.is_global_zero:
+                statistics.keep(self.folder, header, scorer.metric)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._scorers, self._make = {}, None
+        self._scorers, self._available = {}, False
 
 
 def _items(trainer: Trainer) -> int:
@@ -129,3 +245,27 @@ def _items(trainer: Trainer) -> int:
     if isinstance(sampler, DistributedSampler) and getattr(loader, "batch_size", None):
         return len(sampler.dataset)  # type: ignore[arg-type]
     return sys.maxsize
+
+
+def _held_out(trainer: Trainer) -> statistics.Header | None:
+    """What is validated with, where it is the held-out part of a data module that knows its contents."""
+    data, loader = getattr(trainer, "datamodule", None), trainer.val_dataloaders
+    fingerprint = getattr(data, "fingerprint", None)
+    if data is None or fingerprint is None or getattr(loader, "dataset", None) is not data.held_out:
+        return None
+    found, batches = fingerprint("held_out"), trainer.num_val_batches[0]
+    if found is None:
+        return None
+    samples = len(data.held_out) if batches >= len(loader) else int(batches) * data.batch_size
+    return {"data": f"{type(data).__name__}, held out", "fingerprint": found, "samples": samples}
+
+
+def _described(first: Tensor, network: FeatureNetwork) -> statistics.Header:
+    """The first real picture as the network sees it, in which it would show that a model alters the data."""
+    pixels = first.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+    return {
+        "picture": f"{first.dtype} {tuple(first.shape)} {hashlib.sha256(pixels).hexdigest()}",
+        "network": f"{type(network.body).__name__}{network.label}",
+        "weights": network.fingerprint,
+        "device": first.device.type,
+    }
