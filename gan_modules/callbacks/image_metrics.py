@@ -1,49 +1,86 @@
-"""FID, KID and the Inception Score during training."""
+"""Metrics of generated images that need a network of features, during training."""
 
-import warnings
-from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, Unpack
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.inception import InceptionScore as TorchInceptionScore
-from torchmetrics.image.kid import KernelInceptionDistance
-from torchmetrics.utilities import dim_zero_cat
+from lightning.pytorch import LightningModule, Trainer
+from torch import nn
 
-from gan_modules.callbacks.inception import checked_path, inception, inception_input
-from gan_modules.callbacks.scores import Scorer, Scores
-from gan_modules.callbacks.views import View
-from gan_modules.checks import whole
-from gan_modules.metrics.gathering import in_turn
+from gan_modules import checks, metrics
+from gan_modules.callbacks.scores import Scorer, Scores, alone
+from gan_modules.metrics.features import FeatureNetwork
+from gan_modules.metrics.inception import checked_path, inception
 
 
-class FID(Scores):
-    """Logs `metric/fid`, the Fréchet Inception distance, and `metric/fid_samples`, after validation.
+class NetworkOptions(TypedDict, total=False):
+    """Which network, and what is kept of the data; see `NetworkScores`."""
 
-    Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter (2017), with the network and the resize of the published
-    numbers. It is biased upwards, the more so the fewer the samples: compare equal numbers of samples alone.
+    network: FeatureNetwork | nn.Module | str | None
+    resize: str
+    dtype: torch.dtype
+    cache: bool | str | Path
+
+
+class NetworkScores(Scores):
+    """What the callbacks below share: a network of features, of which a run has one copy, and makes one pass a batch.
+
+    The name of a value says what it is from: `metric/fid` is from the published network and resize alone, and
+    anything else says so, as `metric/fid-clean` or `metric/fid_efficientnet_b0`.
 
     Args:
         weights: a file of torch-fidelity's Inception weights; None: its download.
         num_samples: use at most so many samples, over all processes; None: all of the validation data.
-        every_n_epochs: score the validations of every n-th epoch; in between the last value stands.
+        every_n_epochs: score the validations of every n-th epoch; in between the last value stands, and counts for the
+            patience of `EarlyStopping`.
+        network: another one than the Inception of the published numbers.
+        resize: how Inception's images are resized; see `gan_modules.metrics.inception`.
+        dtype: what Inception computes in.
+        cache: keep what the network makes of the data on the disk, in the folder given, or (True) in the user's, so
+            that the next run starts with it; see `gan_modules.metrics.cache`.
 
     Raises:
         FileNotFoundError: if `weights` is given and is not there.
     """
 
     def __init__(
-        self, weights: Path | str | None = None, num_samples: int | None = None, every_n_epochs: int = 1
+        self,
+        weights: Path | str | None = None,
+        num_samples: int | None = None,
+        every_n_epochs: int = 1,
+        **options: Unpack[NetworkOptions],
     ) -> None:
-        super().__init__(["fid"], partial(_fid, checked_path(weights)), every_n_epochs, num_samples)
+        super().__init__(every_n_epochs, num_samples, options.get("cache", True))
+        self._network = options.get("network")
+        self._inception = partial(inception, checked_path(weights))
+
+    @cached_property
+    def network(self) -> FeatureNetwork:
+        """The network, of which all callbacks with equal options have the same."""
+        if self._network is None:
+            return self._inception()
+        if isinstance(self._network, FeatureNetwork):
+            return self._network
+        return FeatureNetwork(self._network, f"_{type(self._network).__name__.lower()}")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().teardown(trainer, pl_module, stage)
+        self.__dict__.pop("network", None)
 
 
-class KID(Scores):
+class FID(NetworkScores):
+    """Logs `metric/fid`, the Fréchet Inception distance, and `metric/fid_samples`, after validation.
+
+    Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter (2017). It is biased upwards, the more so the fewer the
+    samples: compare equal numbers of samples alone. Arguments: see `NetworkScores`.
+    """
+
+    def scorers(self) -> list[Scorer]:
+        return [Scorer("fid", metrics.FrechetDistance(self.network, reset_real=False))]
+
+
+class KID(NetworkScores):
     """Logs `metric/kid`, the kernel Inception distance, `metric/kid_std` over subsets, and `metric/kid_samples`.
 
     Bińkowski, Sutherland, Arbel and Gretton (2018): unbiased, with the cubic polynomial kernel. The subsets are drawn
@@ -51,14 +88,10 @@ class KID(Scores):
     processes, nor on the batches.
 
     Args:
-        weights: a file of torch-fidelity's Inception weights; None: its download.
-        num_samples: use at most so many samples, over all processes; None: all of the validation data.
-        every_n_epochs: score the validations of every n-th epoch; in between the last value stands.
+        weights, num_samples, every_n_epochs: see `NetworkScores`.
         subsets: how many subsets the mean is taken over.
         subset_size: samples in a subset; where there are fewer, all of them, with a warning.
-
-    Raises:
-        FileNotFoundError: if `weights` is given and is not there.
+        options: of `NetworkScores`.
     """
 
     def __init__(
@@ -68,14 +101,19 @@ class KID(Scores):
         every_n_epochs: int = 1,
         subsets: int = 100,
         subset_size: int = 1000,
+        **options: Unpack[NetworkOptions],
     ) -> None:
-        whole(1, subsets=subsets)
-        whole(2, subset_size=subset_size)
-        prepare = partial(_kid, checked_path(weights), subsets, subset_size)
-        super().__init__(["kid"], prepare, every_n_epochs, num_samples)
+        checks.whole(1, subsets=subsets)
+        checks.whole(2, subset_size=subset_size)
+        super().__init__(weights, num_samples, every_n_epochs, **options)
+        self.subsets, self.subset_size = subsets, subset_size
+
+    def scorers(self) -> list[Scorer]:
+        metric = metrics.KernelDistance(self.network, self.subsets, self.subset_size, reset_real=False)
+        return [Scorer("kid", metric)]
 
 
-class InceptionScore(Scores):
+class InceptionScore(NetworkScores):
     """Logs `metric/inception_score`, `metric/inception_score_std` over splits, and `metric/inception_score_samples`.
 
     Salimans, Goodfellow, Zaremba, Cheung, Radford and Chen (2016). Which split a sample falls into depends on
@@ -83,13 +121,9 @@ class InceptionScore(Scores):
     refused: the run says so and goes on without the score.
 
     Args:
-        weights: a file of torch-fidelity's Inception weights; None: its download.
-        num_samples: use at most so many samples, over all processes; None: all of the validation data.
-        every_n_epochs: score the validations of every n-th epoch; in between the last value stands.
+        weights, num_samples, every_n_epochs: see `NetworkScores`.
         splits: how many parts the samples are cut into; the score is the mean over them.
-
-    Raises:
-        FileNotFoundError: if `weights` is given and is not there.
+        options: of `NetworkScores`.
     """
 
     def __init__(
@@ -98,104 +132,42 @@ class InceptionScore(Scores):
         num_samples: int | None = None,
         every_n_epochs: int = 1,
         splits: int = 10,
+        **options: Unpack[NetworkOptions],
     ) -> None:
-        whole(1, splits=splits)
-        super().__init__(
-            ["inception_score"], partial(_inception_score, checked_path(weights), splits), every_n_epochs, num_samples
-        )
+        checks.whole(1, splits=splits)
+        super().__init__(weights, num_samples, every_n_epochs, **options)
+        self.splits = splits
+
+    def scorers(self) -> list[Scorer]:
+        return [Scorer("inception_score", metrics.InceptionScore(self.network, self.splits), alone)]
 
 
-def _fid(weights: Path | None) -> Callable[[], Scorer]:
-    network = inception("2048", weights)
-    return lambda: _Distance(FrechetInceptionDistance(network, reset_real_features=False), "fid")
+class PRDC(NetworkScores):
+    """Logs `metric/precision`, `recall`, `density` and `coverage` of generated images, each with its `_samples`.
 
+    Precision says how many generated images look like data, recall how many data look like generated images
+    (Kynkäänniemi et al., 2019); density and coverage (Naeem et al., 2020) say the same and are less moved by outliers.
+    All depend on the number of samples: compare equal numbers alone.
 
-def _kid(weights: Path | None, subsets: int, subset_size: int) -> Callable[[], Scorer]:
-    network = inception("2048", weights)
-    return lambda: _Distance(_quietly(partial(_KernelDistance, network, subsets, subset_size)), "kid", "kid_std")
-
-
-def _inception_score(weights: Path | None, splits: int) -> Callable[[], Scorer]:
-    network = inception("logits_unbiased", weights)
-    return lambda: _Score(_quietly(partial(_SplitScore, network, splits)))
-
-
-class _Distance:
-    """A distance between real and generated images, of which the real side is taken in once."""
-
-    def __init__(self, metric: Metric, *names: str) -> None:
-        self.metric, self.names = metric, names
-        self.knows_real = False
-
-    def to(self, device: torch.device) -> None:
-        self.metric.to(device)
-
-    def update(self, view: View) -> None:
-        if not self.knows_real:
-            self.metric.update(inception_input(view["real"], real=True), real=True)
-        self.metric.update(inception_input(view["fake"], real=False), real=False)
-
-    def compute(self) -> dict[str, Tensor]:
-        self.knows_real = True
-        values = self.metric.compute()
-        self.metric.reset()
-        return dict(zip(self.names, values if isinstance(values, tuple) else (values,), strict=True))
-
-
-class _Score:
-    """The Inception Score, which asks for no data."""
-
-    def __init__(self, metric: Metric) -> None:
-        self.metric = metric
-
-    def to(self, device: torch.device) -> None:
-        self.metric.to(device)
-
-    def update(self, view: View) -> None:
-        self.metric.update(inception_input(view["fake"], real=False))
-
-    def compute(self) -> dict[str, Tensor]:
-        score, deviation = self.metric.compute()
-        self.metric.reset()
-        values = {"inception_score": score, "inception_score_std": deviation}
-        return {name: value for name, value in values.items() if value.isfinite()}  # one split has no deviation
-
-
-class _KernelDistance(KernelInceptionDistance):
-    """The kernel Inception distance over subsets that are never larger than what there is.
-
-    The subsets are of the same samples over any number of processes, and in any split into batches.
+    Args:
+        weights, num_samples, every_n_epochs: see `NetworkScores`.
+        k: neighbours that a ball of precision and recall reaches to.
+        density_k: neighbours that a ball of density and coverage reaches to.
+        options: of `NetworkScores`.
     """
 
-    def __init__(self, network: nn.Module, subsets: int, subset_size: int) -> None:
-        super().__init__(network, subsets, subset_size, reset_real_features=False, dist_sync_fn=in_turn)
-        for features in ("real_features", "fake_features"):
-            self.add_state(features, [], dist_reduce_fx="cat")
+    def __init__(
+        self,
+        weights: Path | str | None = None,
+        num_samples: int | None = None,
+        every_n_epochs: int = 1,
+        k: int = 3,
+        density_k: int = 5,
+        **options: Unpack[NetworkOptions],
+    ) -> None:
+        checks.whole(1, k=k, density_k=density_k)
+        self.k, self.density_k, self.least = k, density_k, max(k, density_k) + 1
+        super().__init__(weights, num_samples, every_n_epochs, **options)
 
-    def compute(self) -> tuple[Tensor, Tensor]:
-        available = min(len(dim_zero_cat(self.real_features)), len(dim_zero_cat(self.fake_features)))
-        if available < self.subset_size:
-            rank_zero_warn(
-                f"KID was asked for subsets of {self.subset_size} samples, but there are {available}: it uses subsets "
-                f"of {available}; set subset_size={available}, or give more validation data."
-            )
-            self.subset_size = available
-        return super().compute()
-
-
-class _SplitScore(TorchInceptionScore):
-    """The Inception Score, which splits the same samples alike over any number of processes."""
-
-    def __init__(self, network: nn.Module, splits: int) -> None:
-        super().__init__(network, splits, dist_sync_fn=in_turn)
-        self.add_state("features", [], dist_reduce_fx="cat")
-
-
-_Built = TypeVar("_Built", bound=Metric)
-
-
-def _quietly(build: Callable[[], _Built]) -> _Built:
-    """A metric, without the warning that it keeps features: the number of samples is the user's to choose."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return build()
+    def scorers(self) -> list[Scorer]:
+        return [Scorer("precision", metrics.PRDC(self.network, self.k, self.density_k, reset_real=False))]

@@ -48,11 +48,11 @@ class Scorer:
     """Keeps one score of one direction.
 
     Args:
-        name: what the value is called; of a metric that gives (mean, deviation) the second is NAME_std. Where a metric
-            gives several values by name, they have these names.
-        metric: computed and begun anew after each validation. Where its `reset` keeps the data, they are taken in in
-            the first one alone.
-        feed: how.
+        name: what the value is called; of a metric that gives (mean, deviation) the second is NAME_std. Of a metric
+            that gives values by name they have these names. A network of features adds what it is.
+        metric: is computed and begins anew after each validation. Where its `reset` keeps the data, they are taken in
+            in the first one alone.
+        feed: how the metric is updated.
         once: the value does not change in a run, and is computed in the first validation.
     """
 
@@ -64,9 +64,9 @@ class Scorer:
 
     @property
     def network(self) -> FeatureNetwork | None:
-        """The network whose features the metric compares with those of data, if it does."""
+        """The network of features, if the metric has one."""
         network = getattr(self.metric, "network", None)
-        return network if isinstance(network, FeatureNetwork) and self.feed is not alone else None
+        return network if isinstance(network, FeatureNetwork) else None
 
     @property
     def better(self) -> str:
@@ -80,11 +80,14 @@ class Scorer:
             self.metric.reset()
             self.knows_real = not getattr(self.metric, "reset_real", True)
             if not isinstance(value, Mapping):
-                values = value if isinstance(value, Sequence) else (value,)
-                value = dict(zip((self.name, f"{self.name}_std"), values, strict=False))
-            # one part alone has no deviation
-            self.values = {name: v for name, v in value.items() if v.isfinite() or not name.endswith("_std")}
+                numbers = value if isinstance(value, Sequence) else (value,)
+                value = dict(zip((self.name, f"{self.name}_std"), numbers, strict=False))
+            self.values = {self._named(name): number for name, number in value.items()}
         return self.values
+
+    def _named(self, name: str) -> str:
+        base, end = (name.removesuffix("_std"), "_std") if name.endswith("_std") else (name, "")
+        return f"{self.network.named(base) if self.network else base}{end}"
 
 
 class Scores(Callback):
@@ -106,20 +109,21 @@ class Scores(Callback):
         num_samples: score the first so many samples at most, over all processes; None: all.
         cache: keep what the network makes of the data on the disk, in the folder given, or (True) in the user's; see
             `gan_modules.metrics.cache`.
-        least: the samples that the metric needs.
     """
+
+    least = 2
+    """The samples that the metric needs."""
 
     def __init__(
         self,
         every_n_epochs: int,
         num_samples: int | None,
         cache: bool | str | Path = False,
-        least: int = 2,
     ) -> None:
         whole(1, every_n_epochs=every_n_epochs)
         if num_samples is not None:
-            whole(least, num_samples=num_samples)
-        self.folder, self.least = statistics.folder_of(cache), least
+            whole(self.least, num_samples=num_samples)
+        self.folder = statistics.folder_of(cache)
         self.every_n_epochs, self.num_samples = every_n_epochs, num_samples
         self.better: dict[str, str] = {}
         self._available = False
@@ -186,7 +190,7 @@ class Scores(Callback):
     def _recall(self, trainer: Trainer, direction: str, view: View, scorer: Scorer) -> None:
         """Start with what an earlier run has kept of the data; all processes do, or none."""
         network = scorer.network
-        if self.folder is None or network is None:
+        if self.folder is None or network is None or not statistics.real_states(scorer.metric):
             return
         data = _held_out(trainer) if trainer.is_global_zero else None
         header, samples = None, self.num_samples or sys.maxsize

@@ -1,6 +1,7 @@
 """Networks of features, and what the metrics that compare features share of them."""
 
 import hashlib
+from collections import deque
 from functools import cached_property
 from typing import Any
 
@@ -20,8 +21,9 @@ class Unavailable(Exception):
 class FeatureNetwork(nn.Module):
     """A frozen network from pictures to vectors; metrics that are given the same one share its passes.
 
-    It remembers the last batch of either side. The second metric that asks for the features of a batch is given the
-    tensor that the first one was, so that neither the time nor the memory is spent twice.
+    It remembers the last two batches of either side: translators show one for each direction. The second metric that
+    asks for the features of a batch is given the tensor that the first one was, so that neither the time nor the memory
+    is spent twice.
 
     Args:
         body: byte images (n, 3, h, w) -> features (n, d); it resizes and scales as it was trained to.
@@ -42,7 +44,7 @@ class FeatureNetwork(nn.Module):
         self.body = body.eval().requires_grad_(False)
         self.last = None if last is None else last.eval().requires_grad_(False)
         self.label, self.preprocessing = label, preprocessing
-        self._seen: dict[bool, tuple[Tensor, Tensor]] = {}
+        self._seen = {side: deque[tuple[Tensor, Tensor]](maxlen=2) for side in (True, False)}
 
     def train(self, mode: bool = True) -> "FeatureNetwork":
         """Stays in evaluation mode, also inside a module that trains."""
@@ -73,8 +75,9 @@ class FeatureNetwork(nn.Module):
             ValueError: for images that are no such batch, are not finite, or are data outside [-1, 1].
         """
         pixels = match_channels(images.clone() if images.dtype == torch.uint8 else to_bytes(images, real), 3)
-        if (known := self._seen.get(real)) and _same(pixels, known[0]):
-            return known[1]
+        for seen, known in self._seen[real]:
+            if _same(pixels, seen):
+                return known
         with torch.autocast(images.device.type, enabled=False):
             features = self.body(pixels).float()
         if features.ndim != 2 or len(features) != len(images):
@@ -82,7 +85,7 @@ class FeatureNetwork(nn.Module):
                 f"a network of features must give (n, d) for n pictures, got {tuple(features.shape)} for "
                 f"{len(images)}; flatten or pool what it gives"
             )
-        self._seen[real] = pixels, features
+        self._seen[real].append((pixels, features))
         return features
 
     def check_logits(self) -> None:
@@ -112,7 +115,8 @@ class FeatureNetwork(nn.Module):
 
     def forget(self) -> None:
         """Let go of the last batches."""
-        self._seen = {}
+        for side in self._seen.values():
+            side.clear()
 
     def _without_classes(self) -> Unavailable:
         return Unavailable(
