@@ -166,6 +166,8 @@ class GANCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         strategy = self.config.trainer.strategy
         strategies.check(getattr(strategy, "class_path", strategy))
+        if self.config.checkpoint.monitor is not None and self.config.checkpoint.save_top_k == 0:
+            self.config.checkpoint.save_top_k = 1  # of what is monitored the best is wanted
         name = self.name or self.config.model.class_path.rsplit(".", 1)[-1].lower()
         root = Path(self.config.trainer.default_root_dir or "runs") / name
         if _RUN not in os.environ:  # processes that Lightning starts inherit what the first one chose

@@ -63,6 +63,8 @@ def _of_torch(error: Exception, message: str, memory: str) -> str | None:
         return f"torch.compile cannot compile a network ({why}); change the network, or leave --model.compile out"
     if isinstance(error, DistError) or "gloo" in message:
         return "another process of this run has ended, and so does this one; go on from the newest checkpoint"
+    if "Early stopping conditioned on metric" in message:
+        return f"{sentence(message)}: correct --trainer.callbacks.monitor, or add the callback that logs it"
     if _KILLED.search(message):
         return f"a process that reads the data was killed, perhaps for want of memory: {memory}, or --data.num_workers"
     if _SHAPES.search(message):

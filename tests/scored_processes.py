@@ -20,7 +20,7 @@ from variants import SIZE, build, trainer, whole_state
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches
 from gan_modules.callbacks import FID, KID, SWD, InceptionScore, SampleGrid, TranslationScores, image_metrics
-from gan_modules.callbacks.scores import Unavailable
+from gan_modules.metrics import FeatureNetwork, Unavailable
 from gan_modules.strategies import AdversarialDDP
 
 PROCESSES, ITEMS, BATCH = 3, 37, 6  # the last batch has an item too many
@@ -30,15 +30,22 @@ LIMITS = (2, 7, 12, 100)  # fewer than processes; a whole batch and one more; tw
 class Features(nn.Module):
     """A tiny network in the place of Inception: byte images to eight numbers."""
 
-    num_features = 8
-
     def __init__(self) -> None:
         super().__init__()
+        self.passes: list[int] = []
         generator = torch.Generator().manual_seed(3)
         self.register_buffer("weight", torch.randn(3 * SIZE**2, 8, generator=generator, dtype=torch.float64) / 20)
 
     def forward(self, images: Tensor) -> Tensor:
+        self.passes.append(len(images))
         return torch.tanh((images.double() / 127.5 - 1).flatten(1) @ self.weight)
+
+
+def network() -> FeatureNetwork:
+    """The network of all metrics; its last layer knows five classes."""
+    last = nn.Linear(8, 5, bias=False)
+    last.weight.data = torch.randn(5, 8, generator=torch.Generator().manual_seed(6))
+    return FeatureNetwork(Features(), "", last=last)
 
 
 class Pictures(PictureDataModule):
@@ -111,6 +118,17 @@ class Runs:
         best += [c.best_model_score.item() for c in callbacks if isinstance(c, ModelCheckpoint)]
         return {"values": values.found, "state": state, "best": best}
 
+    def again(self) -> dict[str, Any]:
+        """Two validations of a model that was not trained, the second with what the first has kept of the data."""
+        values, passes = Values(), []
+        for _ in range(2):
+            shared = network()
+            with mock.patch.object(image_metrics, "inception", lambda *_: shared):  # noqa: B023
+                run = self.trainer(FID(), KID(subsets=5, subset_size=4), values)
+                run.validate(build("wgan_gp", own=True), datamodule=Pictures(1), verbose=False)
+            passes.append(sum(shared.body.passes))
+        return {"values": values.found, "passes": passes}
+
     def limited(self, limit: int) -> list[dict[str, float]]:
         """The metrics of a generator that was not trained."""
         values = Values()
@@ -122,7 +140,7 @@ class Runs:
         """The metrics where the last process lacks the weights of one."""
         values, fid = Values(), FID()
         if self.rank == self.processes - 1:
-            fid.prepare = mock.Mock(side_effect=Unavailable("no weights"))
+            fid.scorers = mock.Mock(side_effect=Unavailable("no weights"))
         run = self.trainer(fid, SWD(), values)
         run.validate(build("wgan_gp", own=True), datamodule=Pictures(1), verbose=False)
         return values.found
@@ -143,7 +161,9 @@ class Runs:
             EarlyStopping("metric/fid", 9),
             ModelCheckpoint(self.folder / str(self.processes), monitor="metric/swd"),
         )
+        again = self.again()  # first, while nothing is kept
         return {
+            "again": again,
             "generator": self.fitted("wgan_gp", *inception_scores(), grids[0], *followers),
             "undisturbed": self.fitted("wgan_gp"),
             "translator": self.fitted("cyclegan", TranslationScores(), grids[1]),
@@ -155,7 +175,9 @@ class Runs:
 
 def results(rank: int, processes: int, folder: Path) -> dict[str, Any]:
     """What one process found."""
-    with mock.patch.object(image_metrics, "inception", lambda *_: Features()), warnings.catch_warnings():
+    shared, cache = network(), {"GAN_MODULES_CACHE": str(folder / f"cache{processes}")}
+    patches = mock.patch.object(image_metrics, "inception", lambda *_: shared), mock.patch.dict(os.environ, cache)
+    with patches[0], patches[1], warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Runs(rank, processes, folder).results()
 

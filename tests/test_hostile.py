@@ -30,7 +30,7 @@ from variants import build, loader, same, trainer
 from datamodules.loading import ResumableLoader
 from gan_modules import checkpoints, vetting
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.callbacks.inception import inception
+from gan_modules.metrics.inception import inception
 from gan_modules.cli import fit, main
 
 Saved = dict[str, Any]
@@ -749,5 +749,5 @@ def test_weights_of_metrics(kind: str, tmp_path: Path, monkeypatch: pytest.Monke
         "list": inception_state(**{"fc.weight": [1.0]}),
     }
     with pytest.raises(ValueError, match="expected torch-fidelity's Inception weights"):
-        inception("2048", saved_as(tmp_path / "x.pth", content[kind]))
+        inception(saved_as(tmp_path / "x.pth", content[kind]))
     assert not (tmp_path / "ran").exists()

@@ -1,25 +1,30 @@
 """Metrics of generated images that need a network of features, during training."""
 
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack, get_args
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 
 from gan_modules import checks, metrics
-from gan_modules.callbacks.scores import Scorer, Scores, alone
+from gan_modules.callbacks.scores import Scorer, Scores, alone, labelled
 from gan_modules.metrics.features import FeatureNetwork
-from gan_modules.metrics.inception import checked_path, inception
+from gan_modules.metrics.inception import Resize, inception
+from gan_modules.metrics.networks import dinov2, torchvision_network
+
+Dtype = Literal["float32", "bfloat16"]
+_around: WeakKeyDictionary[nn.Module, FeatureNetwork] = WeakKeyDictionary()
+_named: WeakValueDictionary[tuple[str, Path | None], FeatureNetwork] = WeakValueDictionary()
 
 
 class NetworkOptions(TypedDict, total=False):
-    """Which network, and what is kept of the data; see `NetworkScores`."""
+    """Which network, and whether what it makes of the data is kept; see `NetworkScores`."""
 
-    network: FeatureNetwork | nn.Module | str | None
-    resize: str
-    dtype: torch.dtype
+    network: nn.Module | str | None
+    resize: Resize
+    dtype: Dtype
     cache: bool | str | Path
 
 
@@ -27,21 +32,23 @@ class NetworkScores(Scores):
     """What the callbacks below share: a network of features, of which a run has one copy, and makes one pass a batch.
 
     The name of a value says what it is from: `metric/fid` is from the published network and resize alone, and
-    anything else says so, as `metric/fid-clean` or `metric/fid_efficientnet_b0`.
+    anything else says so, as `metric/fid-clean`, `metric/fid-bf16` or `metric/fid_mynetwork`.
 
     Args:
-        weights: a file of torch-fidelity's Inception weights; None: its download.
+        weights: a file of the network's weights; None: their download. Of Inception they are torch-fidelity's.
         num_samples: use at most so many samples, over all processes; None: all of the validation data.
-        every_n_epochs: score the validations of every n-th epoch; in between the last value stands, and counts for the
-            patience of `EarlyStopping`.
-        network: another one than the Inception of the published numbers.
-        resize: how Inception's images are resized; see `gan_modules.metrics.inception`.
-        dtype: what Inception computes in.
+        every_n_epochs: score the validations of every n-th epoch; in between the last value stands.
+        network: another one than the Inception of the published numbers: the name of one of torchvision's classifiers,
+            as "efficientnet_b0", or "dinov2"; a `FeatureNetwork`; or any module from byte images (n, 3, h, w) to
+            features (n, d). Callbacks with equal options share it.
+        resize: how Inception's images are resized, "published" or "clean".
+        dtype: what Inception computes in, "float32" or "bfloat16".
         cache: keep what the network makes of the data on the disk, in the folder given, or (True) in the user's, so
             that the next run starts with it; see `gan_modules.metrics.cache`.
 
     Raises:
         FileNotFoundError: if `weights` is given and is not there.
+        ValueError: for other choices.
     """
 
     def __init__(
@@ -52,21 +59,24 @@ class NetworkScores(Scores):
         **options: Unpack[NetworkOptions],
     ) -> None:
         super().__init__(every_n_epochs, num_samples, options.get("cache", True))
-        self._network = options.get("network")
-        self._inception = partial(inception, checked_path(weights))
+        if weights is not None and not Path(weights).is_file():
+            raise FileNotFoundError(
+                f"expected a file of weights for metrics, found none at {weights}; correct the path, or leave it out to "
+                "download them"
+            )
+        self.weights, self._given = None if weights is None else Path(weights), options.get("network")
+        self.resize, self.dtype = options.get("resize", "published"), options.get("dtype", "float32")
+        checks.choice(get_args(Resize), resize=self.resize)
+        checks.choice(get_args(Dtype), dtype=self.dtype)
 
     @cached_property
     def network(self) -> FeatureNetwork:
-        """The network, of which all callbacks with equal options have the same."""
-        if self._network is None:
-            return self._inception()
-        if isinstance(self._network, FeatureNetwork):
-            return self._network
-        return FeatureNetwork(self._network, f"_{type(self._network).__name__.lower()}")
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        super().teardown(trainer, pl_module, stage)
-        self.__dict__.pop("network", None)
+        """The network; callbacks with equal options have the same one."""
+        if self._given is None:
+            return inception(self.weights, self.resize, getattr(torch, self.dtype))
+        if isinstance(self._given, str):
+            return _by_name(self._given, self.weights)
+        return self._given if isinstance(self._given, FeatureNetwork) else _wrapped(self._given)
 
 
 class FID(NetworkScores):
@@ -142,6 +152,17 @@ class InceptionScore(NetworkScores):
         return [Scorer("inception_score", metrics.InceptionScore(self.network, self.splits), alone)]
 
 
+class IntraFID(NetworkScores):
+    """Logs `metric/intra_fid`, the mean over classes of the Fréchet distance within a class, and `_samples`.
+
+    Miyato and Koyama (2018). It sees classes that are mixed up, and variety that is lost within one. For models that
+    show "labels" in validation. Arguments: see `NetworkScores`.
+    """
+
+    def scorers(self) -> list[Scorer]:
+        return [Scorer("intra_fid", metrics.IntraFrechetDistance(self.network, reset_real=False), labelled)]
+
+
 class PRDC(NetworkScores):
     """Logs `metric/precision`, `recall`, `density` and `coverage` of generated images, each with its `_samples`.
 
@@ -171,3 +192,16 @@ class PRDC(NetworkScores):
 
     def scorers(self) -> list[Scorer]:
         return [Scorer("precision", metrics.PRDC(self.network, self.k, self.density_k, reset_real=False))]
+
+
+def _by_name(name: str, weights: Path | None) -> FeatureNetwork:
+    """The network of that name, of which there is one as long as a run has it."""
+    if (network := _named.get((name, weights))) is None:
+        made = dinov2(weights=weights) if name == "dinov2" else torchvision_network(name, weights)
+        network = _named[name, weights] = made
+    return network
+
+
+def _wrapped(body: nn.Module) -> FeatureNetwork:
+    """The network of features around a module, of which there is one."""
+    return _around.setdefault(body, FeatureNetwork(body, f"_{type(body).__name__.lower()}"))

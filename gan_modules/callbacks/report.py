@@ -4,8 +4,9 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
+from gan_modules.callbacks.scores import Scores
+
 _NOTHING, _COUNT = "_identity", "_samples"
-_BETTER = {"psnr": "higher", "inception_score": "higher", "swd": "lower", "fid": "lower", "kid": "lower"}
 
 
 class Report(Callback):
@@ -27,31 +28,37 @@ class Report(Callback):
         if not trainer.is_global_zero:
             return
         values = {key.removeprefix("metric/"): float(v) for key, v in metrics.items() if key.startswith("metric/")}
-        print("\n" + table(values) if values else "")
-        print(whereabouts(folder))
+        better = [each.better for each in trainer.callbacks if isinstance(each, Scores)]  # type: ignore[attr-defined]
+        print("\n" + table(values, {name: way for ways in better for name, way in ways.items()}) if values else "")
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        print(whereabouts(folder, Path(best) if best else None))
 
 
-def whereabouts(folder: Path) -> str:
-    """What a run has left, and where."""
-    names = ("config.yaml", "metrics.csv", "samples/last.png", "checkpoints/last.ckpt")
-    return "\n  ".join([f"everything is in {folder}:", *(name for name in names if (folder / name).exists())])
+def whereabouts(folder: Path, best: Path | None = None) -> str:
+    """What a run has left, and where; `best` is the checkpoint with the best value of what is monitored."""
+    names = ["config.yaml", "metrics.csv", "samples/last.png", "checkpoints/last.ckpt"]
+    lines = [name for name in names if (folder / name).exists()]
+    if best is not None:
+        lines.append(f"{best.relative_to(folder) if best.is_relative_to(folder) else best} (the best)")
+    return "\n  ".join([f"everything is in {folder}:", *lines])
 
 
-def table(values: dict[str, float]) -> str:
+def table(values: dict[str, float], better: dict[str, str]) -> str:
     """A line a metric, with the value of doing nothing beside it where there is one.
 
-    >>> print(table({"psnr/x_to_y": 12.5, "psnr_identity/x_to_y": 8.0, "psnr_samples/x_to_y": 379}))
+    >>> print(table({"psnr/x_to_y": 12.5, "psnr_identity/x_to_y": 8.0, "psnr_samples/x_to_y": 379}, {"psnr": "higher"}))
     metric                value  doing nothing  better  samples
     psnr/x_to_y           12.5              8  higher      379
     """
-    lines = [f"{'metric':16s} {'value':>10s}  doing nothing  better  samples"]
+    width = max(16, *map(len, values))
+    lines = [f"{'metric':{width}s} {'value':>10s}  doing nothing  better  samples"]
     for key, value in sorted(values.items()):
         name, slash, direction = key.partition("/")
         if name.endswith((_NOTHING, _COUNT)):
             continue
         nothing, count = (values.get(f"{name}{suffix}{slash}{direction}") for suffix in (_NOTHING, _COUNT))
         numbers = f"{_shown(value, '.4g'):>10s} {_shown(nothing, '.4g'):>14s}"
-        lines += [f"{key:16s} {numbers}  {_BETTER.get(name, ''):6s} {_shown(count, '.0f'):>8s}".rstrip()]
+        lines += [f"{key:{width}s} {numbers}  {better.get(name, ''):6s} {_shown(count, '.0f'):>8s}".rstrip()]
     return "\n".join(lines)
 
 

@@ -38,6 +38,25 @@ def compared(metric: Metric, view: View, real: bool) -> None:
     metric.update(view["real" if real else "fake"], real=real)
 
 
+def labelled(metric: Metric, view: View, real: bool) -> None:
+    """Feed a metric that compares generated images with data of the same classes; see `labels_of`."""
+    metric.update(view["real" if real else "fake"], real=real, labels=labels_of(view, metric))
+
+
+def labels_of(view: View, metric: Metric) -> Tensor:
+    """The labels of a view, which are those of its data and of its generated images: (n,).
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if "labels" not in view:
+        raise ValueError(
+            f'{type(metric).__name__} needs "labels" in what validation_step returns, got {sorted(view)}; leave it out '
+            "for a model without classes"
+        )
+    return view["labels"]
+
+
 def to_truth(metric: Metric, view: View, real: bool) -> None:
     """Feed a metric that compares each translation with its truth; without truths it has no value."""
     if not real and "truth" in view:
@@ -54,10 +73,13 @@ class Scorer:
             in the first one alone.
         feed: how the metric is updated.
         once: the value does not change in a run, and is computed in the first validation.
+        samples: how many there are, where they are not those of the validation data.
     """
 
-    def __init__(self, name: str, metric: Metric, feed: Feed = compared, once: bool = False) -> None:
-        self.name, self.metric, self.feed, self.once = name, metric, feed, once
+    def __init__(
+        self, name: str, metric: Metric, feed: Feed = compared, once: bool = False, samples: int | None = None
+    ) -> None:
+        self.name, self.metric, self.feed, self.once, self.samples = name, metric, feed, once, samples
         self.values: dict[str, Tensor] = {}
         self.knows_real = False
         self.header: statistics.Header | None = None
@@ -126,6 +148,7 @@ class Scores(Callback):
         self.folder = statistics.folder_of(cache)
         self.every_n_epochs, self.num_samples = every_n_epochs, num_samples
         self.better: dict[str, str] = {}
+        self._keys: set[str] = set()
         self._available = False
         self._scorers: dict[str, list[Scorer]] = {}
         self._seen: dict[str, int] = {}
@@ -140,6 +163,10 @@ class Scores(Callback):
         """
         raise NotImplementedError
 
+    def stands(self, key: str) -> bool:
+        """Whether the value with this key, as `metric/fid`, is its own and older than the last validation."""
+        return key in self._keys and not self._scoring
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage not in ("fit", "validate"):
             return
@@ -148,7 +175,7 @@ class Scores(Callback):
             with isolate_rng():
                 self.scorers()
         except Unavailable as reason:
-            rank_zero_warn(str(reason))
+            rank_zero_warn(f"{type(self).__name__} is left out: {reason}")
             available = False
         self._available = trainer.strategy.reduce_boolean_decision(available, all=True)
         if available and not self._available:
@@ -221,11 +248,14 @@ class Scores(Callback):
                 with isolate_rng():
                     torch.manual_seed(0)
                     values = scorer.compute()
-                self.better |= dict.fromkeys(values, scorer.better)
-                values = {f"{n}_samples": samples for n in values if not n.endswith((*BESIDE, "_samples"))} | values
+                alone = [name for name in values if not name.endswith(BESIDE)]
+                self.better |= dict.fromkeys(alone, scorer.better)
+                counted = samples if scorer.samples is None else torch.tensor(float(scorer.samples))
+                values = values | {f"{name}_samples": counted for name in alone}
+                self._keys |= {metric_key(name, direction) for name in values}
                 for name, value in values.items():
                     # The processes agree already; sync_dist keeps Lightning from warning that they might not.
-                    pl_module.log(metric_key(name, direction), value.float(), sync_dist=trainer.world_size > 1)
+                    pl_module.log(metric_key(name, direction), value.float().to(pl_module.device), sync_dist=trainer.world_size > 1)
                 if scorer.network:
                     scorer.network.forget()
 
@@ -240,6 +270,7 @@ class Scores(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._scorers, self._available = {}, False
+        vars(self).pop("network", None)  # a cached one: between runs no copy is kept
 
 
 def _items(trainer: Trainer) -> int:

@@ -9,6 +9,7 @@ from gan_modules.callbacks.views import View
 from gan_modules.metrics.pixels import match_channels
 from gan_modules.metrics.psnr import PSNR
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
+from gan_modules.metrics.structure import SSIM, WINDOW
 
 
 class SWD(Scores):
@@ -30,9 +31,10 @@ class TranslationScores(Scores):
     """Logs what translations are worth, and what doing nothing is worth, after validation.
 
     `metric/swd`: the sliced Wasserstein distance between translations and target domain; where the truth is known
-    `metric/psnr`: the decibels to it. `metric/swd_identity` and `metric/psnr_identity` are the same of the sources as
-    they are (in the target's channels and size), computed once a run. A model with two directions has each of these
-    for both: `metric/swd/x_to_y`.
+    `metric/psnr`: the decibels to it, and `metric/ssim`: the structural similarity to it, for images of 11 pixels or
+    more. `metric/swd_identity`, `metric/psnr_identity` and `metric/ssim_identity` are the same of the sources as they
+    are (in the target's channels and size), computed once a run. A model with two directions has each of these for
+    both: `metric/swd/x_to_y`.
 
     Args:
         num_samples: use at most so many samples, over all processes; None: all of the validation data.
@@ -47,23 +49,21 @@ class TranslationScores(Scores):
 
     def scorers(self) -> list[Scorer]:
         return [
-            Scorer("swd", SlicedWasserstein(reset_real=False), compared),
+            Scorer("swd", SlicedWasserstein(reset_real=False), _translated),
             Scorer("psnr", PSNR(), to_truth),
-            Scorer("swd_identity", SlicedWasserstein(), _untouched(compared), once=True),
-            Scorer("psnr_identity", PSNR(), _untouched(to_truth), once=True),
+            Scorer("ssim", SSIM(), _structured),
+            Scorer("swd_identity", SlicedWasserstein(), untouched(compared), once=True),
+            Scorer("psnr_identity", PSNR(), untouched(to_truth), once=True),
+            Scorer("ssim_identity", SSIM(), untouched(_structured), once=True),
         ]
 
 
-def _untouched(feed: Feed) -> Feed:
-    """Feeds the sources in place of the translations."""
+def untouched(feed: Feed) -> Feed:
+    """Feeds the sources in place of the translations, where there are any."""
 
     def fed(metric: Metric, view: View, real: bool) -> None:
-        if "source" not in view:
-            raise ValueError(
-                'TranslationScores needs the "source" of each translation in what validation_step returns, got '
-                f"{sorted(view)}; use SWD for a model that does not translate"
-            )
-        feed(metric, {**view, "fake": as_target(view["source"], view["fake"])}, real)
+        if "source" in view:
+            feed(metric, {**view, "fake": as_target(view["source"], view["fake"])}, real)
 
     return fed
 
@@ -74,3 +74,17 @@ def as_target(source: Tensor, target: Tensor) -> Tensor:
     if source.shape[-2:] == target.shape[-2:]:
         return source
     return F.interpolate(source, target.shape[-2:], mode="bilinear", antialias=True)
+
+
+def _translated(metric: Metric, view: View, real: bool) -> None:
+    if "source" not in view:
+        raise ValueError(
+            'TranslationScores needs the "source" of each translation in what validation_step returns, got '
+            f"{sorted(view)}; use SWD for a model that does not translate"
+        )
+    compared(metric, view, real)
+
+
+def _structured(metric: Metric, view: View, real: bool) -> None:
+    if min(view["fake"].shape[-2:]) >= WINDOW:
+        to_truth(metric, view, real)

@@ -11,6 +11,21 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from gan_modules import randomness
+from gan_modules.metrics import FeatureNetwork
+
+
+class Body(nn.Module):
+    """Eight numbers of each picture; counts the pictures it sees."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.weight = nn.Parameter(torch.randn(3 * 8 * 8, 8, generator=generator) / 20)
+        self.passes: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes.append(len(images))
+        return torch.tanh((images.float() / 127.5 - 1).flatten(1) @ self.weight)
 
 
 class TinyGAN(LightningModule):
@@ -98,6 +113,16 @@ def models() -> Any:
         GAN, Codes, Points, Translator = TinyGAN, TinyCodes, TinyPoints, TinyTranslator
 
     return Models
+
+
+@pytest.fixture
+def body() -> Callable[..., FeatureNetwork]:
+    """A tiny network of features, made from a seed; with `classes`, one that knows so many."""
+
+    def made(seed: int = 0, classes: int = 0) -> FeatureNetwork:
+        return FeatureNetwork(Body(seed), "_body", last=nn.Linear(8, classes, bias=False) if classes else None)
+
+    return made
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""FID, KID and the Inception Score against torch-fidelity's features and numpy; weights that are not there."""
+"""FID, KID and their like in a run: values against numpy, names, what is monitored; weights that are not there."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,19 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gan_modules.callbacks import FID, KID, InceptionScore
-from gan_modules.callbacks.inception import inception
+from gan_modules.callbacks import FID, KID, PRDC, ClassificationAccuracy, InceptionScore, IntraFID
+from gan_modules.metrics import FeatureNetwork
 
 
-def features(weights: Path, images: Tensor, name: str = "2048") -> np.ndarray[Any, Any]:
+def published(weights: Path, images: Tensor) -> np.ndarray[Any, Any]:
     """What torch-fidelity's own network, with its own resize, says of images in [-1, 1]."""
-    network = FeatureExtractorInceptionV3("reference", [name], str(weights))
+    network = FeatureExtractorInceptionV3("reference", ["2048"], str(weights))
     return network(((images + 1) * 127.5).round().byte().expand(-1, 3, -1, -1))[0].double().numpy()
+
+
+def tiny(network: FeatureNetwork, images: Tensor) -> np.ndarray[Any, Any]:
+    """The features of images in [-1, 1] from a tiny network."""
+    return network.body(((images + 1) * 127.5).round().byte()).detach().double().numpy()
 
 
 def frechet(real: np.ndarray[Any, Any], fake: np.ndarray[Any, Any]) -> float:
@@ -59,67 +64,84 @@ def test_fid_is_the_published_one_and_is_monitored(
     fit = trainer(callbacks=callbacks, enable_checkpointing=True)
     fit.fit(known(1), loader(pictures(4, channels=1)), loader(real))
     fake = (real.flip(-1) * 1.7 - 0.2).clamp(-1, 1)
-    expected = frechet(features(inception_weights, real), features(inception_weights, fake))
+    expected = frechet(published(inception_weights, real), published(inception_weights, fake))
     assert scores_of(fit)["metric/fid"] == pytest.approx(expected, rel=1e-3)
     assert scores_of(fit)["metric/fid_samples"] == 4
     assert checkpoint.best_model_score == fit.callback_metrics["metric/fid"]
 
 
-def test_kid_keeps_the_real_side_and_the_random_numbers(known, trainer, loader, pictures, inception_weights) -> None:
-    real, seen = pictures(3), []
+def test_kid_is_that_of_the_features_and_leaves_random_numbers_alone(known, trainer, loader, pictures, body) -> None:
+    real = pictures(3)
 
     class Watched(KID):
         def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             before = torch.get_rng_state()
             super().on_validation_epoch_end(trainer, pl_module)
             assert torch.equal(torch.get_rng_state(), before)
-            if scorer := self._scorers.get(""):
-                seen.append((len(scorer.metric.real_features), len(scorer.metric.fake_features)))  # type: ignore[attr-defined]
 
-    callback = Watched(inception_weights, subset_size=5, subsets=3)
-    fit = trainer(callbacks=[callback], max_epochs=2)
-    fit.fit(known(), loader(pictures(4)), loader(real))
-    fake = (real.flip(-1) * 1.7 - 0.2).clamp(-1, 1)
-    expected = kernel(features(inception_weights, real), features(inception_weights, fake))
-    assert scores_of(fit)["metric/kid"] == pytest.approx(expected, rel=1e-3)
-    assert scores_of(fit)["metric/kid_std"] == pytest.approx(0, abs=1e-3 * abs(expected))
-    assert seen == [(1, 0), (1, 0)]  # real features stay, those of the fakes go; the sanity check left none
+    network = body()
+    fit = trainer(callbacks=[Watched(network=network, subset_size=5, subsets=3)], max_epochs=2)
+    with pytest.warns(UserWarning, match="subsets of 5 samples, but there are 3"):
+        fit.fit(known(), loader(pictures(4)), loader(real))
+    expected = kernel(tiny(network, real), tiny(network, (real.flip(-1) * 1.7 - 0.2).clamp(-1, 1)))
+    found = {"kid_body": expected, "kid_body_std": 0, "kid_body_samples": 3}
+    assert scores_of(fit) == pytest.approx({f"metric/{name}": v for name, v in found.items()}, rel=1e-3, abs=1e-6)
 
 
-def test_kid_of_few_samples_says_so(known, trainer, loader, pictures, inception_weights) -> None:
-    fit = trainer(callbacks=[KID(inception_weights)])
-    with pytest.warns(UserWarning, match="subsets of 1000 samples, but there are 3"):
-        fit.validate(known(), loader(pictures(3)), verbose=False)
-    assert np.isfinite(scores_of(fit)["metric/kid"])
-
-
-def test_inception_score(known, trainer, loader, pictures, inception_weights) -> None:
-    real = pictures(4)
-    whole, halves = (trainer(callbacks=[InceptionScore(inception_weights, splits=splits)]) for splits in (1, 2))
+def test_inception_score_is_that_of_the_last_layer(known, trainer, loader, pictures, body) -> None:
+    real, network = pictures(4), body(classes=5)
+    whole, halves = (trainer(callbacks=[InceptionScore(network=network, splits=splits)]) for splits in (1, 2))
     whole.validate(known(), loader(real), verbose=False)
     halves.validate(known(), loader(real), verbose=False)
-    logits = features(inception_weights, (real.flip(-1) * 1.7 - 0.2).clamp(-1, 1), "logits_unbiased")
+    features = tiny(network, (real.flip(-1) * 1.7 - 0.2).clamp(-1, 1))
+    logits = features @ network.last.weight.double().numpy().T
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
-    samples = {"metric/inception_score_samples": 4}
     expected = np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
-    assert scores_of(whole) == pytest.approx({"metric/inception_score": expected, **samples}, rel=1e-3)
-    assert np.isfinite(scores_of(halves)["metric/inception_score_std"])
+    found = {"inception_score_body": expected, "inception_score_body_std": 0, "inception_score_body_samples": 4}
+    assert scores_of(whole) == pytest.approx({f"metric/{name}": v for name, v in found.items()}, rel=1e-4)
+    assert scores_of(halves)["metric/inception_score_body_std"] > 0
 
 
-@pytest.mark.parametrize(("feature", "size"), [("2048", 2048), ("logits_unbiased", 1008)])
-def test_no_images_have_no_features(feature: str, size: int, inception_weights: Path) -> None:
-    assert inception(feature, inception_weights)(torch.zeros(0, 3, 8, 8, dtype=torch.uint8)).shape == (0, size)
-
-
-def test_score_without_the_last_layer_is_refused(known, trainer, loader, pictures, inception_weights, tmp_path) -> None:
-    state = torch.load(inception_weights)
-    state["fc.weight"].zero_()
-    torch.save(state, tmp_path / "headless.pth")
-    fit = trainer(callbacks=[InceptionScore(tmp_path / "headless.pth")], max_epochs=1)
-    with pytest.warns(UserWarning, match="last layer .* is all zero"):
+def test_score_without_a_last_layer_is_refused(known, trainer, loader, pictures, body) -> None:
+    network = body(classes=5)
+    network.last.weight.data.zero_()
+    fit = trainer(callbacks=[InceptionScore(network=network), FID(network=network)])
+    with pytest.warns(UserWarning, match="InceptionScore is left out: .* last layer, or one that is all zero"):
         fit.fit(known(), loader(pictures(4)), loader(pictures(4)))
-    assert not scores_of(fit) and fit.global_step > 0
+    assert scores_of(fit).keys() == {"metric/fid_body", "metric/fid_body_samples"} and fit.global_step > 0
+
+
+def test_metrics_of_classes_have_the_labels_of_the_view(known, models, trainer, loader, pictures, body) -> None:
+    class Labelled(models.GAN):
+        def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+            images, labels = batch
+            return {"real": images, "fake": -images, "labels": labels}
+
+    images, labels, network = pictures(8), torch.arange(8) % 2, body()
+    fit = trainer(callbacks=[IntraFID(network=network), ClassificationAccuracy(epochs=1)])
+    fit.validate(Labelled(), loader(list(zip(images, labels, strict=True))), verbose=False)
+    of_class = [frechet(tiny(network, images[labels == c]), tiny(network, -images[labels == c])) for c in (0, 1)]
+    assert scores_of(fit)["metric/intra_fid_body"] == pytest.approx(np.mean(of_class), rel=1e-4)
+    assert scores_of(fit)["metric/intra_fid_body_samples"] == scores_of(fit)["metric/cas_convnet_samples"] == 8
+    assert 0 <= scores_of(fit)["metric/cas_convnet"] <= 1
+    with pytest.raises(ValueError, match='needs "labels" in what validation_step returns'):
+        trainer(callbacks=[IntraFID(network=network)]).validate(known(), loader(images), verbose=False)
+
+
+def test_any_module_is_a_network_and_gives_its_name(known, trainer, loader, pictures, body) -> None:
+    module = body().body
+    fit = trainer(callbacks=[FID(network=module), KID(network=module, subset_size=4), FID(network=module, cache=False)])
+    fit.validate(known(), loader(pictures(4)), verbose=False)
+    assert {"metric/fid_body", "metric/kid_body"} < scores_of(fit).keys()
+    assert module.passes == [4, 4]
+
+
+def test_too_few_samples_for_neighbours_end_no_run(known, trainer, loader, pictures, body) -> None:
+    fit = trainer(callbacks=[PRDC(network=body())])
+    with pytest.warns(UserWarning, match="PRDC needs at least 6 validation samples, got 4"):
+        fit.fit(known(), loader(pictures(4)), loader(pictures(4)))
+    assert not scores_of(fit)
 
 
 def test_without_weights_the_run_says_so_and_trains_on(known, trainer, loader, pictures, monkeypatch, tmp_path) -> None:
@@ -153,17 +175,27 @@ def test_weights_never_run_code(known, trainer, loader, pictures, tmp_path) -> N
     assert not (tmp_path / "ran").exists()
 
 
-def test_weights_stay_out_of_checkpoints(known, trainer, loader, pictures, inception_weights, tmp_path) -> None:
-    module = known()
-    callback = KID(inception_weights, subset_size=2, subsets=1)
-    fit = trainer(callbacks=[callback], precision="bf16-true")
+def test_networks_stay_out_of_checkpoints_and_of_half_precision(
+    known, trainer, loader, pictures, body, tmp_path
+) -> None:
+    network, module = body(), known()
+    fit = trainer(callbacks=[KID(network=network, subset_size=2, subsets=1)], precision="bf16-true")
     fit.fit(module, loader(pictures(4)), loader(pictures(2)))
     fit.save_checkpoint(tmp_path / "last.ckpt")
-    assert (tmp_path / "last.ckpt").stat().st_size < 1_000_000
-    assert np.isfinite(scores_of(fit)["metric/kid"])
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert saved["state_dict"].keys() == module.state_dict().keys()
+    assert str(network.body.weight.shape) not in str([value.shape for value in saved["state_dict"].values()])
+    assert network.body.weight.dtype == torch.float32 and np.isfinite(scores_of(fit)["metric/kid_body"])
 
 
 @pytest.mark.parametrize("make", [lambda: KID(subset_size=1), lambda: KID(subsets=0), lambda: InceptionScore(splits=0)])
 def test_bad_arguments_are_named(make) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="whole number"):
         make()
+
+
+def test_bad_choices_are_named() -> None:
+    with pytest.raises(ValueError, match="resize must be 'published' or 'clean', got 'lanczos'"):
+        FID(resize="lanczos")
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'bfloat16', got 'float16'"):
+        FID(dtype="float16")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from launching import launch
 from PIL import Image
 from scored_processes import ITEMS, LIMITS, PROCESSES, results
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 INCEPTION = {"fid", "fid_samples", "kid", "kid_std", "kid_samples", "swd", "swd_samples"} | {
     f"inception_score{end}" for end in ("", "_std", "_samples")
 }
-TRANSLATION = {"swd", "swd_identity", "swd_samples", "psnr", "psnr_identity", "psnr_samples"}
+TRANSLATION = {f"{name}{end}" for name in ("swd", "psnr") for end in ("", "_identity", "_samples")}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,28 @@ def test_two_validations_equal_those_of_one_process(
     assert {key.removeprefix("metric/") for key in first} == names
     assert {value for key, value in second.items() if "_samples" in key} == {ITEMS}
     assert_close(ranks[0][run]["values"], [first, second])
+
+
+def test_a_second_run_starts_with_the_data_of_the_first(ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+    assert alone["again"]["passes"] == [2 * ITEMS, ITEMS]
+    passes = np.array([each["again"]["passes"] for each in ranks])
+    assert passes.sum(axis=0).tolist() == [2 * ITEMS, ITEMS]
+    for each in (*ranks, alone):
+        assert_close(each["again"]["values"], [alone["again"]["values"][0]] * 2)
+
+
+def test_what_is_kept_does_not_depend_on_the_number_of_processes(
+    folder: Path, ranks: list[dict[str, Any]], alone: dict[str, Any]
+) -> None:
+    several, one = (folder / f"cache{count}" / "statistics" for count in (PROCESSES, 1))
+    names = {path.name for path in one.iterdir()}
+    assert len(names) > 2 and {path.name for path in several.iterdir()} == names
+    for name in names:
+        kept, expected = (torch.load(place / name, weights_only=True) for place in (several, one))
+        assert kept["header"] == expected["header"]
+        assert kept["statistics"].keys() == expected["statistics"].keys()
+        for state, value in kept["statistics"].items():
+            assert torch.allclose(value, expected["statistics"][state], rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("limit", LIMITS)

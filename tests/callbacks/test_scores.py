@@ -9,9 +9,10 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
 from gan_modules.callbacks import SWD, TranslationScores
+from gan_modules.callbacks.report import table
 from gan_modules.callbacks.translation_scores import as_target
 from gan_modules.callbacks.views import views_of
-from gan_modules.metrics import PSNR, SlicedWasserstein
+from gan_modules.metrics import PSNR, SSIM, SlicedWasserstein
 
 
 def distance(real: Tensor, fake: Tensor) -> float:
@@ -47,7 +48,10 @@ def test_translations_are_scored_beside_doing_nothing(directions: int, models, t
     assert found[f"metric/swd_identity{end}"] == pytest.approx(distance(y, source), rel=1e-4)
     assert found[f"metric/psnr_identity{end}"] == pytest.approx(decibels(source, x_as_y), rel=1e-5)
     assert found[f"metric/swd_samples{end}"] == found[f"metric/psnr_samples{end}"] == 12
-    assert len(found) == 6 * directions
+    similar = SSIM()
+    similar.update(view["fake"], x_as_y)
+    assert found[f"metric/ssim{end}"] == pytest.approx(similar.compute().item(), rel=1e-5)
+    assert len(found) == 9 * directions
 
 
 def test_truth_is_optional(models, trainer, loader, domains) -> None:
@@ -58,7 +62,31 @@ def test_truth_is_optional(models, trainer, loader, domains) -> None:
 
     fit = trainer(callbacks=[TranslationScores()])
     fit.fit(Unpaired(), loader(domains), loader(domains))
-    assert not any("psnr" in key for key in scores_of(fit))
+    assert not any("psnr" in key or "ssim" in key for key in scores_of(fit))
+    assert len(scores_of(fit)) == 6
+
+
+def test_pictures_too_small_for_similarity_have_the_rest(models, trainer, loader, domains) -> None:
+    small = [tuple(part[:, :8, :8] for part in item) for item in domains]
+    fit = trainer(callbacks=[TranslationScores()])
+    fit.fit(models.Translator(1), loader(small), loader(small))
+    assert len(scores_of(fit)) == 6 and not any("ssim" in key for key in scores_of(fit))
+
+
+def test_one_sample_is_too_few_and_ends_no_run(models, trainer, loader, pictures) -> None:
+    fit = trainer(callbacks=[SWD()], max_epochs=2)
+    with pytest.warns(UserWarning, match="SWD needs at least 2 validation samples, got 1, and is left out"):
+        fit.fit(models.GAN(), loader(pictures(4)), loader(pictures(1)))
+    assert fit.current_epoch == 2 and not scores_of(fit)
+
+
+def test_the_report_knows_which_way_is_better(models, trainer, loader, domains) -> None:
+    scores = TranslationScores()
+    trainer(callbacks=[scores]).fit(models.Translator(1), loader(domains), loader(domains))
+    assert scores.better == {"swd": "lower", "psnr": "higher", "ssim": "higher"}
+    lines = table({"fid_efficientnet_b0": 3.0, "psnr": 9.0}, scores.better).splitlines()
+    assert lines[1].split() == ["fid_efficientnet_b0", "3"] and lines[2].split() == ["psnr", "9", "higher"]
+    assert lines[1].index("3") == lines[2].index("9")
 
 
 def test_number_of_samples_is_limited(models, trainer, loader, pictures) -> None:

@@ -7,26 +7,12 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 
 from datamodules import Emoji, EmojiUnpaired
 from gan_modules.callbacks import FID, KID, PRDC
 from gan_modules.callbacks.scores import Scores
 from gan_modules.metrics import FeatureNetwork
-
-
-class Body(nn.Module):
-    """Eight numbers of each picture; counts the pictures it sees."""
-
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        self.weight = nn.Parameter(torch.randn(3 * 8 * 8, 8, generator=generator) / 20)
-        self.passes: list[int] = []
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.passes.append(len(images))
-        return torch.tanh((images.float() / 127.5 - 1).flatten(1) @ self.weight)
 
 
 @pytest.fixture
@@ -41,11 +27,11 @@ def scores(network: FeatureNetwork, **options: Any) -> list[Scores]:
 
 
 @pytest.fixture
-def validated(models: Any, trainer: Callable[..., Trainer]) -> Callable[..., tuple[list[int], dict[str, float]]]:
+def validated(models: Any, trainer: Callable[..., Trainer], body: Callable[..., FeatureNetwork]) -> Callable[..., tuple[list[int], dict[str, float]]]:
     """Validates a new model of seed 0; the passes of the network, and the metrics."""
 
     def validate(data: Any, callbacks: Any = scores, seed: int = 0, **options: Any) -> Any:
-        network = FeatureNetwork(Body(seed), "_body")
+        network = body(seed)
         torch.manual_seed(0)
         fit = trainer(callbacks=callbacks(network, **options))
         fit.validate(models.GAN(), datamodule=data, verbose=False)
@@ -63,8 +49,8 @@ def test_callbacks_share_one_pass_a_batch_and_side(emoji, validated) -> None:
     assert "metric/kid_body_std" in metrics
 
 
-def test_directions_share_their_passes_too(models, trainer) -> None:
-    network = FeatureNetwork(Body(), "_body")
+def test_directions_share_their_passes_too(models, trainer, body) -> None:
+    network = body()
 
     class Both(models.Translator):
         def validation_step(self, batch: Any, batch_idx: int) -> Any:
@@ -76,8 +62,8 @@ def test_directions_share_their_passes_too(models, trainer) -> None:
     assert sorted(network.body.passes) == [128] * 4 + [251] * 4
 
 
-def test_the_data_are_seen_once_a_run_and_features_of_fakes_are_let_go(models, trainer, emoji) -> None:
-    network, kept = FeatureNetwork(Body(), "_body"), []
+def test_the_data_are_seen_once_a_run_and_features_of_fakes_are_let_go(models, trainer, emoji, body) -> None:
+    network, kept = body(), []
 
     class Watched(KID):
         def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -117,10 +103,10 @@ def test_what_depends_on_something_else_is_computed(change: str, emoji, validate
     assert sum(passes) == 2 * options.get("num_samples", 379)
 
 
-def test_a_module_that_alters_the_data_has_statistics_of_its_own(models, trainer, emoji, tmp_path) -> None:
+def test_a_module_that_alters_the_data_has_statistics_of_its_own(models, trainer, emoji, tmp_path, body) -> None:
     seen = []
     for factor in (1.0, 0.5):
-        network = FeatureNetwork(Body(), "_body")
+        network = body()
 
         class Altering(models.GAN):
             def validation_step(self, batch: Tensor, batch_idx: int) -> dict[str, Tensor]:
@@ -132,19 +118,19 @@ def test_a_module_that_alters_the_data_has_statistics_of_its_own(models, trainer
     assert seen == [2 * 379] * 2
 
 
-def test_a_part_of_the_data_is_not_taken_for_the_whole(emoji, models, trainer, tmp_path) -> None:
+def test_a_part_of_the_data_is_not_taken_for_the_whole(emoji, models, trainer, tmp_path, body) -> None:
     seen = []
     for batches in (1, None):
-        network = FeatureNetwork(Body(), "_body")
+        network = body()
         fit = trainer(callbacks=[FID(network=network, cache=tmp_path)], limit_val_batches=batches)
         fit.validate(models.GAN(), datamodule=emoji(), verbose=False)
         seen.append(sum(network.body.passes))
     assert seen == [2 * 128, 2 * 379]
 
 
-def test_data_that_nobody_vouches_for_are_not_kept(models, trainer, loader, pictures, tmp_path) -> None:
+def test_data_that_nobody_vouches_for_are_not_kept(models, trainer, loader, pictures, tmp_path, body) -> None:
     for _ in range(2):
-        network = FeatureNetwork(Body(), "_body")
+        network = body()
         fit = trainer(callbacks=[FID(network=network, cache=tmp_path)])
         fit.validate(models.GAN(), loader(pictures(12)), verbose=False)
         assert sum(network.body.passes) == 24
