@@ -30,8 +30,8 @@ from variants import build, loader, same, trainer
 from datamodules.loading import ResumableLoader
 from gan_modules import checkpoints, vetting
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.metrics.inception import inception
 from gan_modules.cli import fit, main
+from gan_modules.metrics.inception import inception
 
 Saved = dict[str, Any]
 Edit = Callable[[Saved], object]

@@ -1,9 +1,10 @@
 """Metrics of generated images that need a network of features, during training."""
 
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import torch
 from torch import nn
@@ -15,8 +16,7 @@ from gan_modules.metrics.inception import Resize, inception
 from gan_modules.metrics.networks import dinov2, torchvision_network
 
 Dtype = Literal["float32", "bfloat16"]
-_around: WeakKeyDictionary[nn.Module, FeatureNetwork] = WeakKeyDictionary()
-_named: WeakValueDictionary[tuple[str, Path | None], FeatureNetwork] = WeakValueDictionary()
+_known: WeakValueDictionary[Hashable, FeatureNetwork] = WeakValueDictionary()
 
 
 class NetworkOptions(TypedDict, total=False):
@@ -61,8 +61,8 @@ class NetworkScores(Scores):
         super().__init__(every_n_epochs, num_samples, options.get("cache", True))
         if weights is not None and not Path(weights).is_file():
             raise FileNotFoundError(
-                f"expected a file of weights for metrics, found none at {weights}; correct the path, or leave it out to "
-                "download them"
+                f"expected a file of a network's weights, found none at {weights}; correct the path, or leave it out "
+                "to download them"
             )
         self.weights, self._given = None if weights is None else Path(weights), options.get("network")
         self.resize, self.dtype = options.get("resize", "published"), options.get("dtype", "float32")
@@ -74,9 +74,12 @@ class NetworkScores(Scores):
         """The network; callbacks with equal options have the same one."""
         if self._given is None:
             return inception(self.weights, self.resize, getattr(torch, self.dtype))
-        if isinstance(self._given, str):
-            return _by_name(self._given, self.weights)
-        return self._given if isinstance(self._given, FeatureNetwork) else _wrapped(self._given)
+        given = self._given
+        if isinstance(given, FeatureNetwork):
+            return given
+        if isinstance(given, str):
+            return _shared((given, self.weights), lambda: _by_name(given, self.weights))
+        return _shared(id(given), lambda: FeatureNetwork(given, f"_{type(given).__name__.lower()}"))
 
 
 class FID(NetworkScores):
@@ -194,14 +197,12 @@ class PRDC(NetworkScores):
         return [Scorer("precision", metrics.PRDC(self.network, self.k, self.density_k, reset_real=False))]
 
 
-def _by_name(name: str, weights: Path | None) -> FeatureNetwork:
-    """The network of that name, of which there is one as long as a run has it."""
-    if (network := _named.get((name, weights))) is None:
-        made = dinov2(weights=weights) if name == "dinov2" else torchvision_network(name, weights)
-        network = _named[name, weights] = made
+def _shared(key: Hashable, make: Callable[[], FeatureNetwork]) -> FeatureNetwork:
+    """The network of that key, of which there is one as long as anything holds it."""
+    if (network := _known.get(key)) is None:
+        network = _known[key] = make()
     return network
 
 
-def _wrapped(body: nn.Module) -> FeatureNetwork:
-    """The network of features around a module, of which there is one."""
-    return _around.setdefault(body, FeatureNetwork(body, f"_{type(body).__name__.lower()}"))
+def _by_name(name: str, weights: Path | None) -> FeatureNetwork:
+    return dinov2() if name == "dinov2" else torchvision_network(name, weights)

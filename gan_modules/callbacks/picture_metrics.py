@@ -25,9 +25,7 @@ class MSSSIM(Scores):
         within_classes: compare images of one class alone (Odena et al., 2017), for models that have labels.
     """
 
-    def __init__(
-        self, num_samples: int | None = 1024, every_n_epochs: int = 1, within_classes: bool = False
-    ) -> None:
+    def __init__(self, num_samples: int | None = 1024, every_n_epochs: int = 1, within_classes: bool = False) -> None:
         checks.switch(within_classes=within_classes)
         super().__init__(every_n_epochs, num_samples)
         self.within_classes = within_classes

@@ -255,7 +255,11 @@ class Scores(Callback):
                 self._keys |= {metric_key(name, direction) for name in values}
                 for name, value in values.items():
                     # The processes agree already; sync_dist keeps Lightning from warning that they might not.
-                    pl_module.log(metric_key(name, direction), value.float().to(pl_module.device), sync_dist=trainer.world_size > 1)
+                    pl_module.log(
+                        metric_key(name, direction),
+                        value.float().to(pl_module.device),
+                        sync_dist=trainer.world_size > 1,
+                    )
                 if scorer.network:
                     scorer.network.forget()
 
@@ -284,7 +288,8 @@ def _items(trainer: Trainer) -> int:
 
 def _held_out(trainer: Trainer) -> statistics.Header | None:
     """What is validated with, where it is the held-out part of a data module that knows its contents."""
-    data, loader = getattr(trainer, "datamodule", None), trainer.val_dataloaders
+    data: Any = getattr(trainer, "datamodule", None)
+    loader: Any = getattr(trainer, "val_dataloaders", None)
     fingerprint = getattr(data, "fingerprint", None)
     if data is None or fingerprint is None or getattr(loader, "dataset", None) is not data.held_out:
         return None

@@ -131,21 +131,20 @@ def _fits(statistics: Any, metric: Metric, samples: str | int) -> bool:
     states = real_states(metric)
     if not isinstance(statistics, dict) or statistics.keys() != states.keys():
         return False
-    for name, found in statistics.items():
-        if not isinstance(found, Tensor) or not is_plain(found):
-            return False
-        like = metric.metric_state.get(name.replace("real_", "fake_", 1), states[name])
-        if isinstance(like, list):
-            if not like:
-                return False
-            shape, dtype = (samples, *like[0].shape[1:]), like[0].dtype
-        else:
-            shape, dtype = tuple(like.shape), like.dtype
-        if tuple(found.shape) != shape or found.dtype != dtype or not torch.isfinite(found).all():
-            return False
-        if found.ndim == 0 and not found.is_floating_point() and found != samples:  # the count of a sum
-            return False
-    return True
+    likes = {name: metric.metric_state.get(name.replace("real_", "fake_", 1), state) for name, state in states.items()}
+    return all(_alike(statistics[name], like, samples) for name, like in likes.items())
+
+
+def _alike(found: Any, like: Any, samples: str | int) -> bool:
+    if not isinstance(found, Tensor) or not is_plain(found):
+        return False
+    if isinstance(like, list):  # of parts with a row for each sample
+        shape, dtype = ((samples, *like[0].shape[1:]), like[0].dtype) if like else (None, None)
+    else:
+        shape, dtype = tuple(like.shape), like.dtype
+    if tuple(found.shape) != shape or found.dtype != dtype or not torch.isfinite(found).all():
+        return False
+    return found.ndim > 0 or found.is_floating_point() or found.item() == samples  # a whole number is their count
 
 
 def _sweep(folder: Path) -> None:

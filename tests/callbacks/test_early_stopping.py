@@ -74,9 +74,19 @@ def test_a_value_that_never_comes_is_named(trainer: Callable[..., Trainer], load
 def test_best_and_stopping_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(
         [
-            *("--model", "dcgan", "--data.image_size=8", "--data.batch_size=4", f"--trainer.default_root_dir={tmp_path}"),
+            *(
+                "--model",
+                "dcgan",
+                "--data.image_size=8",
+                "--data.batch_size=4",
+                f"--trainer.default_root_dir={tmp_path}",
+            ),
             *("--trainer.max_epochs=9", "--trainer.check_val_every_n_epoch=1", "--trainer.accelerator=cpu"),
-            *("--trainer.limit_train_batches=2", "--trainer.limit_val_batches=2", "--trainer.enable_progress_bar=false"),
+            *(
+                "--trainer.limit_train_batches=2",
+                "--trainer.limit_val_batches=2",
+                "--trainer.enable_progress_bar=false",
+            ),
             *("--checkpoint.monitor=metric/swd", "--samples.rows=1", "--samples.columns=1"),
             *("--trainer.callbacks+=gan_modules.callbacks.EarlyStopping", "--trainer.callbacks.monitor=metric/swd"),
             *("--trainer.callbacks.patience=1", "--trainer.callbacks.min_delta=1e6"),

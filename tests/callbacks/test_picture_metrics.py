@@ -92,7 +92,9 @@ def test_perceptual_distance_of_other_models_is_among_their_images(known, traine
     fit.validate(known(), loader(images), verbose=False)
     found = scores_of(fit)
     assert found.keys() == {f"metric/lpips_diversity_tiny{end}" for end in ("", "_real", "_samples")}
-    assert 4 * found["metric/lpips_diversity_tiny"] == pytest.approx(found["metric/lpips_diversity_tiny_real"], rel=0.05)
+    assert 4 * found["metric/lpips_diversity_tiny"] == pytest.approx(
+        found["metric/lpips_diversity_tiny_real"], rel=0.05
+    )
 
 
 def test_path_length_is_of_paths_of_its_own(known, trainer, loader, pictures) -> None:

@@ -1,7 +1,6 @@
 """What metrics of features cost: one network, one pass a batch and side, and none for data that are known."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,9 @@ def scores(network: FeatureNetwork, **options: Any) -> list[Scores]:
 
 
 @pytest.fixture
-def validated(models: Any, trainer: Callable[..., Trainer], body: Callable[..., FeatureNetwork]) -> Callable[..., tuple[list[int], dict[str, float]]]:
+def validated(
+    models: Any, trainer: Callable[..., Trainer], body: Callable[..., FeatureNetwork]
+) -> Callable[..., tuple[list[int], dict[str, float]]]:
     """Validates a new model of seed 0; the passes of the network, and the metrics."""
 
     def validate(data: Any, callbacks: Any = scores, seed: int = 0, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Statistics of data on the disk: found when nothing they depend on has changed, and believed only if they are whole."""
+"""Statistics of data on the disk: found when nothing they depend on has changed, and believed if they are whole."""
 
 import os
 from collections.abc import Callable
