@@ -4,7 +4,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -289,7 +289,7 @@ def _items(trainer: Trainer) -> int:
 def _held_out(trainer: Trainer) -> statistics.Header | None:
     """What is validated with, where it is the held-out part of a data module that knows its contents."""
     data: Any = getattr(trainer, "datamodule", None)
-    loader: Any = getattr(trainer, "val_dataloaders", None)
+    loader = cast(Any, trainer.val_dataloaders)
     fingerprint = getattr(data, "fingerprint", None)
     if data is None or fingerprint is None or getattr(loader, "dataset", None) is not data.held_out:
         return None
