@@ -4,7 +4,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -289,14 +289,14 @@ def _items(trainer: Trainer) -> int:
 def _held_out(trainer: Trainer) -> statistics.Header | None:
     """What is validated with, where it is the held-out part of a data module that knows its contents."""
     data: Any = getattr(trainer, "datamodule", None)
-    loader = cast(Any, trainer.val_dataloaders)
-    fingerprint = getattr(data, "fingerprint", None)
-    if data is None or fingerprint is None or getattr(loader, "dataset", None) is not data.held_out:
+    loader, fingerprint = trainer.val_dataloaders, getattr(data, "fingerprint", None)
+    part: Any = getattr(data, "held_out", None)
+    if fingerprint is None or part is None or getattr(loader, "dataset", None) is not part:
         return None
     found, batches = fingerprint("held_out"), trainer.num_val_batches[0]
     if found is None:
         return None
-    samples = len(data.held_out) if batches >= len(loader) else int(batches) * data.batch_size
+    samples = len(part) if batches >= len(loader) else int(batches) * data.batch_size  # type: ignore[arg-type]
     return {"data": f"{type(data).__name__}, held out", "fingerprint": found, "samples": samples}
 
 
