@@ -29,8 +29,8 @@ class PRDC(FeatureMetric):
     of 2048 dimensions), which metrics of the same network share.
 
     Args:
-        network: of the features. Precision and recall were published with VGG-16's (`torchvision_network("vgg16")` is
-            that layer), and are mostly quoted with Inception's.
+        network: of the features. Precision and recall were published with VGG-16's (`torchvision_network("vgg16")` has
+            that layer, with other weights), and are mostly quoted with Inception's.
         k: neighbours that a ball of precision and recall reaches to.
         density_k: neighbours that a ball of density and coverage reaches to.
         reset_real: whether `reset` also forgets the data.

@@ -32,8 +32,8 @@ def torchvision_network(name: str, weights: Path | str | None = None, version: s
     """One of torchvision's classifiers without its last layer, with the preprocessing of its weights.
 
     Images are resized and cropped as bytes, then scaled, on the device, by torchvision's own code for the weights. The
-    features are what the last layer takes: those of "vgg16" are the ones of the paper on precision and recall. The last
-    layer itself gives the logits for an Inception Score of this network's.
+    features are what the last layer takes: for "vgg16" the layer of the paper on precision and recall, which had other
+    weights. The last layer itself gives the logits for an Inception Score of this network's.
 
     Args:
         name: such as "efficientnet_b0"; `torchvision.models.list_models(module=torchvision.models)` has them all.
