@@ -55,13 +55,10 @@ class FrechetDistance(TwoSided):
         """
         features = self.network.features(images, real)
         self.look(images, real)
-        for side, state in ((True, "real_moments"), (False, "fake_moments")):
-            added = moments(features if real == side else features[:0])
-            known = getattr(self, state)
-            if not known.numel():  # how many features there are is known from the first images on, of either side
-                setattr(self, state, added)
-            elif real == side:
-                setattr(self, state, merged(torch.stack([known, added])))
+        for state in ("real_moments", "fake_moments"):
+            if not getattr(self, state).numel():  # the first images of either side tell how many features there are
+                setattr(self, state, moments(features[:0]))
+        add(features, self.real_moments if real else self.fake_moments)
 
     def compute(self) -> Tensor:
         """The distance, a float64 scalar.
@@ -82,10 +79,9 @@ class FrechetDistance(TwoSided):
 
     def _factor(self, covariance: Tensor) -> Tensor:
         """Of the data's covariance; computed once for the same data."""
-        known = self._factored
-        same = known and known[0].device == self.real_moments.device and torch.equal(known[0], self.real_moments)
-        if not known or not same:
-            self._factored = known = self.real_moments, factor(covariance)
+        known, summary = self._factored, self.real_moments[:2].clone()
+        if known is None or known[0].device != summary.device or not torch.equal(known[0], summary):
+            self._factored = known = summary, factor(covariance)
         return known[1]
 
 
@@ -143,10 +139,22 @@ def moments(features: Tensor) -> Tensor:
     In float64 and around their own mean: sums of squares that are not lose the digits that mean and deviation do not
     share, which where n < d is enough to hide the rank of a covariance. The number is repeated d times.
     """
-    rows = features.detach().double()
-    mean = rows.sum(dim=0) / max(len(rows), 1)
-    rows = rows - mean
-    return torch.cat([torch.full_like(mean, len(rows))[None], mean[None], rows.T @ rows])
+    made = torch.zeros(features.shape[1] + 2, features.shape[1], dtype=torch.float64, device=features.device)
+    add(features, made)
+    return made
+
+
+def add(features: Tensor, moments: Tensor) -> None:
+    """Add features (n, d) to moments (d + 2, d), in place: the step of Chan, Golub and LeVeque (see `merged`)."""
+    if not len(features):
+        return
+    rows, before = features.detach().double(), moments[0, 0].clone()
+    shift = rows.mean(dim=0) - moments[1]
+    share = len(rows) / (before + len(rows))
+    rows = torch.cat([rows - rows.mean(dim=0), (shift * (before * share).sqrt())[None]])
+    moments[2:].addmm_(rows.T, rows)
+    moments[1] += share * shift
+    moments[0] += len(features)
 
 
 def merged(parts: Tensor) -> Tensor:
