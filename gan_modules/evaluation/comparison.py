@@ -56,6 +56,8 @@ def compared(asked: Evaluation, device: torch.device) -> Comparison:
     data = _Data.of(asked, saved["config"].get("data"))
     identity: dict[str, Any] = {"checkpoint": str(asked.checkpoint), "sha256": _sha256(asked.checkpoint)}
     identity |= {"model": type(module).__name__, "batches_seen": module.batches_seen}
+    if data.module is not None and asked.size is not None:
+        raise ValueError("--size is for pictures in folders; give --data.image_size for those of a data set")
     return (_samples if hasattr(module, "sample") else _translations)(asked, module, data, identity)
 
 
@@ -123,7 +125,8 @@ def _pictures(asked: Evaluation) -> Comparison:
     data = _Data.of(asked, None, {"image_size": made.shape[1]} if made.shape is not None and square else {})
     real = data.side(asked.n, asked.size, channels=3)
     channels = real.shape[0] if real.shape is not None else 3
-    made = sides.of_files(path, asked.n, asked.size, channels, real.classes)
+    if channels != 3 or real.classes:
+        made = sides.of_files(path, asked.n, asked.size, channels, real.classes)
     identity = {"images": made.identity, "data": real.identity}
     return Comparison({"": real}, {"": made.count}, _one(made), _facts(real, made, data), identity, data=data.module)
 
@@ -138,6 +141,8 @@ def _samples(asked: Evaluation, module: AdversarialModule, data: _Data, identity
     labels = None
     if takes:
         given = None if asked.labels == "balanced" else real.labels
+        if asked.labels == "data" and given is None:
+            raise ValueError("--labels data draws them from those of the data, which have none; give --labels balanced")
         labels = sides.labels_for(asked.n, asked.seed, _classes(module, real), given)
         identity["labels"] = "balanced" if given is None else "drawn from those of the data"
     made = sides.of_model(module, asked.n, asked.seed, labels, real.classes, asked.truncation)

@@ -1,6 +1,6 @@
 """Metrics by name: what each needs of what is compared, how it is fed, and what its numbers are called."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ from gan_modules.metrics.inception import Resize, inception
 from gan_modules.metrics.networks import dinov2, torchvision_network
 from gan_modules.metrics.perceptual import Backbone
 from gan_modules.metrics.pixels import to_bytes, to_floats
+from gan_modules.metrics.structure import scales_of
 
 PUBLISHED = 50_000
 """Generated pictures from which on a Fréchet distance is that of the published protocol."""
@@ -84,9 +85,10 @@ class Context:
         return self.comparison.real[self.direction]
 
     @property
-    def side(self) -> int:
-        """The shorter side of the pictures, in pixels."""
-        return min((self.real.shape or (3, SMALLEST, SMALLEST))[1:])
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the pictures, where these are known."""
+        _, height, width = self.real.shape or (3, SMALLEST, SMALLEST)
+        return height, width
 
 
 class Scorer(NamedTuple):
@@ -127,6 +129,7 @@ class Measure:
         needs: keys of `NEEDS`.
         network: whether it needs the network of features.
         real: whether it is shown the data.
+        least: items of either side that it needs.
         better: "higher" or "lower", by the name of the number, where the metric itself does not say it of all.
     """
 
@@ -135,6 +138,7 @@ class Measure:
     needs: tuple[str, ...] = ("pictures",)
     network: bool = False
     real: bool = True
+    least: int = 2
     better: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -224,7 +228,7 @@ def _to_truth(name: str, metric: Callable[[], Metric]) -> list[Scorer]:
 
 
 def _lpips(context: Context) -> list[Scorer]:
-    network = context.perceptual("alex", context.side)
+    network = context.perceptual("alex", min(context.shape))
     of_pairs = Scorer(LPIPSDiversity(network, seed=context.asked.seed), both, "lpips_diversity")
     has_truth = "truth" in context.comparison.facts
     return [*(_to_truth(network.named("lpips"), lambda: LPIPS(network)) if has_truth else []), of_pairs]
@@ -235,7 +239,13 @@ def _swd(context: Context) -> list[Scorer]:
     return [Scorer(SlicedWasserstein(context.asked.seed), feed, name) for name, feed in feeds.items()]
 
 
+def _ssim(context: Context) -> list[Scorer]:
+    scales_of(*context.shape)  # refuses pictures that are too small
+    return _to_truth("ssim", SSIM)
+
+
 def _ms_ssim(context: Context) -> list[Scorer]:
+    scales_of(*context.shape)
     return [Scorer(MultiScaleSSIM(seed=context.asked.seed), both, "ms_ssim")]
 
 
@@ -252,7 +262,9 @@ def _cas(context: Context) -> list[Scorer]:
 
 def _ppl(context: Context) -> list[Scorer]:
     asked = context.asked
-    metric = PathLength(context.perceptual("vgg", context.side), asked.n, batch_size=asked.batch_size, seed=asked.seed)
+    metric = PathLength(
+        context.perceptual("vgg", min(context.shape)), asked.n, batch_size=asked.batch_size, seed=asked.seed
+    )
 
     def walk(metric: Any) -> None:
         with progress("ppl", asked.n, "path") as bar:
@@ -265,7 +277,7 @@ _PRDC = dict.fromkeys(("precision", "recall"), "Kynkäänniemi et al. 2019")
 _PRDC |= dict.fromkeys(("density", "coverage"), "Naeem et al. 2020")
 MEASURES = {
     "kid": Measure(_kid, "Bińkowski et al. 2018", network=True),
-    "prdc": Measure(_of_features(PRDC, "prdc"), _PRDC, network=True),
+    "prdc": Measure(_of_features(PRDC, "prdc"), _PRDC, network=True, least=6),
     "is": Measure(_of_features(InceptionScore, "is"), "Salimans et al. 2016", network=True, real=False),
     "intra_fid": Measure(
         _of_features(IntraFrechetDistance, "intra_fid", labelled), "Miyato and Koyama 2018", ("labels",), network=True
@@ -276,7 +288,7 @@ MEASURES = {
     "lpips": Measure(_lpips, "Zhang et al. 2018", ("equal",)),
     "ppl": Measure(_ppl, "Karras et al. 2019", ("latent",), real=False),
     "psnr": Measure(lambda context: _to_truth("psnr", PSNR), "", ("truth",), real=False),
-    "ssim": Measure(lambda context: _to_truth("ssim", SSIM), "Wang et al. 2004", ("truth",), real=False),
+    "ssim": Measure(_ssim, "Wang et al. 2004", ("truth",), real=False),
 }
 """The metrics by the names by which they are asked for."""
 
@@ -295,24 +307,28 @@ def checked(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def fitting(facts: Collection[str]) -> list[str]:
+def fitting(comparison: Comparison) -> list[str]:
     """The metrics that fit what is compared."""
-    return [name for name, measure in MEASURES.items() if set(measure.needs) <= set(facts)]
+    fewest = min(*comparison.counts.values(), *(side.count for side in comparison.real.values()))
+    facts = comparison.facts
+    return [name for name, each in MEASURES.items() if facts.issuperset(each.needs) and fewest >= each.least]
 
 
-def check_fit(names: Sequence[str], facts: Collection[str]) -> None:
+def check_fit(names: Sequence[str], comparison: Comparison) -> None:
     """Raise a ValueError for a metric that needs what is not there; the sentence has those that fit."""
+    fits = fitting(comparison)
     for name in names:
-        lacking = [need for need in MEASURES[name].needs if need not in facts]
-        if lacking:
-            fits = ", ".join(fitting(facts)) or "no metric"
-            raise ValueError(f"{name} needs {NEEDS[lacking[0]]}; what is compared here fits {fits}")
+        if name not in fits:
+            measure = MEASURES[name]
+            lacking = [NEEDS[need] for need in measure.needs if need not in comparison.facts]
+            what = lacking[0] if lacking else f"at least {measure.least} items on each side"
+            raise ValueError(f"{name} needs {what}; what is compared here fits {', '.join(fits) or 'no metric'}")
 
 
-def default(facts: Collection[str], network: bool) -> list[str]:
+def default(comparison: Comparison, network: bool) -> list[str]:
     """The metrics that are measured where none is asked for, with and without a network of features."""
     names = ("fid", "kid", "prdc") if network else ("swd",)
-    return [name for name in (*names, "psnr", "ssim", "modes") if name in fitting(facts)]
+    return [name for name in (*names, "psnr", "ssim", "modes") if name in fitting(comparison)]
 
 
 def feature_network(asked: Evaluation) -> FeatureNetwork:

@@ -54,6 +54,11 @@ class Part(NamedTuple):
         moved: Any = (each if each is None else each.to(device) for each in self)
         return Part(*moved)
 
+    def none(self) -> "Part":
+        """None of its items."""
+        empty: Any = (each if each is None else each[:0] for each in self)
+        return Part(*empty)
+
 
 @dataclass
 class Side:
@@ -131,13 +136,14 @@ def of_folder(
     paths.sort(key=lambda path: (sizes[path], path))
     labels = torch.tensor([classes.index(_folder_of(path, root)) for path in paths]) if labelled else None
     width, height = sizes[paths[0]]
+    files = Files(paths, Reader(channels, size))
     return Side(
         len(paths),
-        lambda count: _read(Reader(channels, size), paths, labels, count),
+        lambda count: _read(files.read, paths, labels, count),
         (channels, height, width) if len(set(sizes.values())) == 1 else None,
         labels,
         classes if labelled else (),
-        {"folder": str(root), "of": len(found), "size": size},
+        {"folder": str(root), "of": len(found), "size": size, "fingerprint": files.fingerprint()},
     )
 
 
@@ -205,7 +211,7 @@ def of_array(
     pictures = in_channels(pictures[chosen], channels)
     pictures = resized(pictures, size) if size else pictures
     items = Batches(pictures, labels=None if labels is None else labels[chosen])
-    identity = {"file": str(path), "array": key, "of": len(stored), "size": size}
+    identity = {"file": str(path), "array": key, "of": len(stored), "size": size, "fingerprint": items.fingerprint()}
     return of_items(items, 0, None, classes_of(labels), identity)
 
 
