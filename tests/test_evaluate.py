@@ -76,7 +76,7 @@ class Pixels(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         self.seen += len(images)
-        return adaptive_avg_pool2d(images.float(), 4).flatten(1)
+        return adaptive_avg_pool2d(images / 255, 4).flatten(1)
 
 
 @pytest.fixture
@@ -87,9 +87,17 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> Pixels:
     return body
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where statistics of data are kept: another folder for each test."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GAN_MODULES_CACHE", str(folder))
+    return folder
+
+
 def evaluated(out: Path, *options: object) -> dict[str, Any]:
     """What the script writes."""
-    EVALUATE.run([*map(str, options), "--out", str(out), "--overwrite", "--device", "cpu", "--no_cache"])
+    EVALUATE.run([*map(str, options), "--out", str(out), "--overwrite", "--device", "cpu"])
     return json.loads(out.read_text())
 
 
@@ -112,11 +120,11 @@ def test_a_checkpoint_is_what_its_pictures_in_a_folder_are(
 ) -> None:
     folder = tmp_path / "samples"
     save_samples(models["acgan"], folder, 30, seed=3)
-    options = ["--n", 30, "--metrics", "kid,prdc,swd,ms_ssim", "--seed", 3, "--data", "emoji_labelled"]
+    options = ["--n", 30, "--metrics", "fid,kid,prdc,swd,ms_ssim", "--seed", 3, "--data", "emoji_labelled"]
     of_model = evaluated(tmp_path / "a.json", "--checkpoint", models["acgan"], *options, "--labels", "balanced")
     of_folder = evaluated(tmp_path / "b.json", "--images", folder, *options)
     assert values(of_model) == values(of_folder)
-    assert len(values(of_model)) == 8
+    assert len(values(of_model)) == 9 and values(of_model)["fid_pixels@30"] > 0
     other = evaluated(tmp_path / "a.json", "--checkpoint", models["acgan"], *options, "--labels", "data")
     assert values(of_model)["kid_pixels"] != values(other)["kid_pixels"]
     assert other["labels"] == "drawn from those of the data"
@@ -149,8 +157,24 @@ def test_a_sample_is_the_same_in_any_batch(models: dict[str, Path]) -> None:
 
 
 def test_all_metrics_share_one_pass(models: dict[str, Path], pixels: Pixels, tmp_path: Path) -> None:
-    evaluated(tmp_path / "a.json", "--checkpoint", models["acgan"], "--n", 40, "--metrics", "kid,prdc,intra_fid")
+    evaluated(tmp_path / "a.json", "--checkpoint", models["acgan"], "--n", 40, "--metrics", "fid,kid,prdc,intra_fid")
     assert pixels.seen == 80
+
+
+def test_data_are_looked_at_once(pixels: Pixels, tmp_path: Path, cache: Path) -> None:
+    made, real = folder_of(tmp_path / "made", 8), folder_of(tmp_path / "real", 10, seed=1)
+    options = ["--images", made, "--data", real, "--metrics", "fid,kid,prdc,swd"]
+    first = evaluated(tmp_path / "a.json", *options)
+    assert pixels.seen == 18
+    again = evaluated(tmp_path / "a.json", *options, "--batch_size", 3)
+    assert pixels.seen == 26 and values(again) == pytest.approx(values(first), rel=1e-9)
+    assert values(evaluated(tmp_path / "a.json", *options, "--no_cache")) == values(first) and pixels.seen == 44
+    Image.new("RGB", (16, 16)).save(real / "000.png")
+    changed = evaluated(tmp_path / "a.json", *options)
+    assert pixels.seen == 62 and values(changed)["fid_pixels@8"] != values(first)["fid_pixels@8"]
+    for path in cache.rglob("*.pt"):
+        path.write_bytes(path.read_bytes()[:-100])
+    assert values(evaluated(tmp_path / "a.json", *options)) == values(changed) and pixels.seen == 80
 
 
 def test_the_record_suffices_to_measure_again(
@@ -165,6 +189,7 @@ def test_the_record_suffices_to_measure_again(
     assert record["network"]["label"] == "_pixels" and len(record["network"]["fingerprint"]) == 64
     assert record["data"]["class_path"] == "datamodules.Emoji" and record["data"]["split"] == "held_out"
     assert record["data"]["init_args"]["image_size"] == 16
+    assert len(record["data"]["fingerprint"]) == 64
     assert record["versions"]["torch"] == torch.__version__.partition("+")[0]
     words = shlex.split(record["command"])
     assert words[:2] == ["python", "scripts/evaluate.py"]
@@ -224,7 +249,7 @@ def test_an_array_is_what_its_pictures_in_a_folder_are(pixels: Pixels, tmp_path:
         for images in (folder, tmp_path / "stored.npz")
     ]
     assert both[0] == both[1]
-    assert len(evaluated(tmp_path / "b.json", "--images", folder, "--data", tmp_path / "stored.npz")["metrics"]) == 5
+    assert len(evaluated(tmp_path / "b.json", "--images", folder, "--data", tmp_path / "stored.npz")["metrics"]) == 6
 
 
 def test_folders_of_classes_are_compared_class_by_class(pixels: Pixels, tmp_path: Path) -> None:
@@ -232,11 +257,11 @@ def test_folders_of_classes_are_compared_class_by_class(pixels: Pixels, tmp_path
         for seed, name in enumerate(("cats", "dogs")):
             folder_of(tmp_path / side / name, 6, seed=seed)
     options = ["--images", tmp_path / "one", "--data", tmp_path / "other", "--metrics", "intra_fid"]
-    assert values(evaluated(tmp_path / "a.json", *options))["intra_fid_pixels"] == pytest.approx(0, abs=1e-3)
+    assert values(evaluated(tmp_path / "a.json", *options))["intra_fid_pixels"] == pytest.approx(0, abs=1e-5)
     (tmp_path / "one" / "cats").rename(tmp_path / "one" / "x")
     (tmp_path / "one" / "dogs").rename(tmp_path / "one" / "cats")
     (tmp_path / "one" / "x").rename(tmp_path / "one" / "dogs")
-    assert values(evaluated(tmp_path / "a.json", *options))["intra_fid_pixels"] > 10
+    assert values(evaluated(tmp_path / "a.json", *options))["intra_fid_pixels"] > 0.5
 
 
 def test_the_training_part_is_neither_mirrored_nor_cropped(pixels: Pixels, tmp_path: Path) -> None:
