@@ -21,6 +21,7 @@ from gan_modules.metrics import (
     SSIM,
     ClassificationAccuracy,
     FeatureNetwork,
+    FrechetDistance,
     InceptionScore,
     IntraFrechetDistance,
     KernelDistance,
@@ -276,6 +277,7 @@ def _ppl(context: Context) -> list[Scorer]:
 _PRDC = dict.fromkeys(("precision", "recall"), "Kynkäänniemi et al. 2019")
 _PRDC |= dict.fromkeys(("density", "coverage"), "Naeem et al. 2020")
 MEASURES = {
+    "fid": Measure(_of_features(FrechetDistance, "fid"), "Heusel et al. 2017", network=True),
     "kid": Measure(_kid, "Bińkowski et al. 2018", network=True),
     "prdc": Measure(_of_features(PRDC, "prdc"), _PRDC, network=True, least=6),
     "is": Measure(_of_features(InceptionScore, "is"), "Salimans et al. 2016", network=True, real=False),
