@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,7 @@ def test_a_checkpoint_is_what_its_pictures_in_a_folder_are(
     assert other["labels"] == "drawn from those of the data"
 
 
+@pytest.mark.slow
 def test_neither_the_batch_size_nor_what_was_drawn_before_changes_a_number(
     models: dict[str, Path], pixels: Pixels, tmp_path: Path
 ) -> None:
@@ -197,6 +200,7 @@ def test_the_record_suffices_to_measure_again(
     assert values(json.loads((tmp_path / "a.json").read_text())) == values(record)
 
 
+@pytest.mark.slow
 def test_a_translator_is_compared_in_each_direction(models: dict[str, Path], tmp_path: Path) -> None:
     record = evaluated(tmp_path / "a.json", "--checkpoint", models["cyclegan"], "--n", 20, "--metrics", "swd,psnr,ssim")
     names = [f"{name}{end} {way}" for way in ("x_to_y", "y_to_x") for name in ("swd", "psnr", "ssim") for end in ENDS]
@@ -275,6 +279,7 @@ def test_the_training_part_is_neither_mirrored_nor_cropped(pixels: Pixels, tmp_p
     assert not module.vary
 
 
+@pytest.mark.slow
 def test_truncated_noise_is_nearer_to_the_middle(models: dict[str, Path], pixels: Pixels, tmp_path: Path) -> None:
     options = ["--checkpoint", models["acgan"], "--n", 40, "--metrics", "ms_ssim"]
     free, bound = (evaluated(tmp_path / "a.json", *options, *more) for more in ([], ["--truncation", 0.1]))
@@ -361,37 +366,38 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize(("options", "told"), MISTAKES.values(), ids=MISTAKES)
-def test_mistakes_get_a_sentence(
-    options: list[str],
-    told: str,
-    models: dict[str, Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "text.txt").write_text("hello")
-    (tmp_path / "result.json").write_text("{}")
-    np.savez(tmp_path / "array.npz", arr_0=np.zeros((4, 8, 8, 3)))
-    broken = folder_of(tmp_path / "broken", 3)
-    (broken / "broken.png").write_bytes(b"no picture")
-    named = {
+@pytest.fixture(scope="module")
+def places(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What the words in capitals above stand for."""
+    root = tmp_path_factory.mktemp("places")
+    (root / "empty").mkdir()
+    (root / "text.txt").write_text("hello")
+    (root / "result.json").write_text("{}")
+    np.savez(root / "array.npz", arr_0=np.zeros((4, 8, 8, 3)))
+    (folder_of(root / "broken", 3) / "broken.png").write_bytes(b"no picture")
+    return {
         "ACGAN": models["acgan"],
         "CYCLEGAN": models["cyclegan"],
-        "PICTURES": folder_of(tmp_path / "pictures", 3),
-        "EMPTY": tmp_path / "empty",
-        "BROKEN": broken,
-        "ARRAY": tmp_path / "array.npz",
-        "TEXT": tmp_path / "text.txt",
-        "RESULT": tmp_path / "result.json",
+        "PICTURES": folder_of(root / "pictures", 3),
+        "EMPTY": root / "empty",
+        "BROKEN": root / "broken",
+        "ARRAY": root / "array.npz",
+        "TEXT": root / "text.txt",
+        "RESULT": root / "result.json",
     }
-    words = [str(named.get(word, word)).replace("MISSING", str(tmp_path / "missing")) for word in options]
+
+
+@pytest.mark.parametrize(("options", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_get_a_sentence(
+    options: list[str], told: str, places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(places.get(word, word)).replace("MISSING", str(tmp_path / "missing")) for word in options]
     words += [] if "--out" in words else ["--out", str(tmp_path / "new.json")]
     with pytest.raises(SystemExit) as ended:
         main(EVALUATE.run, words)
     error = capsys.readouterr().err
     assert ended.value.code in (1, 2) and told in error and len(error.splitlines()) == 1, error
-    assert not (tmp_path / "new.json").exists() and (tmp_path / "result.json").read_text() == "{}"
+    assert not (tmp_path / "new.json").exists() and places["RESULT"].read_text() == "{}"
 
 
 def test_a_strangers_data_is_not_imported(models: dict[str, Path], tmp_path: Path) -> None:
@@ -401,3 +407,14 @@ def test_a_strangers_data_is_not_imported(models: dict[str, Path], tmp_path: Pat
         torch.save(contents, tmp_path / "stranger.ckpt")
         with pytest.raises(ValueError, match="--data"):
             evaluated(tmp_path / "a.json", "--checkpoint", tmp_path / "stranger.ckpt", "--n", 4)
+
+
+@pytest.mark.slow
+def test_the_script_measures_with_inception(models: dict[str, Path], inception_weights: Path, tmp_path: Path) -> None:
+    path = Path(__file__).parents[1] / "scripts" / "evaluate.py"
+    options = ["--checkpoint", models["acgan"], "--n", 8, "--weights", inception_weights, "--device", "cpu"]
+    done = subprocess.run([sys.executable, str(path), *map(str, options)], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(models["acgan"].with_name("acgan-evaluation.json").read_text())
+    assert {"fid@8", "kid", "precision"} <= set(values(record)) and "fid@8" in done.stdout
+    assert record["network"]["label"] == "" and record["network"]["preprocessing"].startswith("resize published")

@@ -127,7 +127,7 @@ def of_folder(
         raise ValueError(f"expected pictures below {root}, found none; give a folder that holds some")
     folders = sorted({_folder_of(path, root) for path in found})
     classes = list(names) or folders
-    labelled = len(folders) > 1 and set(folders) <= set(classes)
+    labelled = len(folders) > 1 and "" not in folders and set(folders) <= set(classes)
     paths = [found[i] for i in spread(len(found), limit).tolist()]
     with ThreadPoolExecutor(_READERS) as pool:
         sizes = dict(zip(paths, pool.map(_size, paths), strict=True))
