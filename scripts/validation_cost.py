@@ -1,6 +1,6 @@
-"""What metrics cost in a run: the time of two validations with all held-out emoji, and the memory that they need.
+"""What metrics cost in a run: the time of two validations with held-out emoji, and the memory that they need.
 
-    python scripts/validation_cost.py --weights FILE [--metrics FID KID] [--image_size 64]
+    python scripts/validation_cost.py --weights FILE [--metrics FID KID] [--image_size 64] [--num_samples 379]
 
 The model is one layer, so that the metrics are all that counts. In the first validation of a first run the network sees
 the data and the generated pictures, afterwards the latter alone; a second run finds the data in the cache.
@@ -59,10 +59,11 @@ def main() -> None:
     parser.add_argument("--weights", required=True, help="a file of torch-fidelity's Inception weights")
     parser.add_argument("--metrics", nargs="+", default=["FID"], help="names of gan_modules.callbacks")
     parser.add_argument("--image_size", type=int, default=64)
+    parser.add_argument("--num_samples", type=int, default=379, help="at most all that are held out")
     options = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    scores = [getattr(callbacks, name)(options.weights) for name in options.metrics]
+    scores = [getattr(callbacks, name)(options.weights, options.num_samples) for name in options.metrics]
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = Trainer(
         accelerator="cpu",

@@ -136,12 +136,7 @@ class Scores(Callback):
     least = 2
     """The samples that the metric needs."""
 
-    def __init__(
-        self,
-        every_n_epochs: int,
-        num_samples: int | None,
-        cache: bool | str | Path = False,
-    ) -> None:
+    def __init__(self, every_n_epochs: int, num_samples: int | None, cache: bool | str | Path = False) -> None:
         whole(1, every_n_epochs=every_n_epochs)
         if num_samples is not None:
             whole(self.least, num_samples=num_samples)
@@ -289,14 +284,14 @@ def _items(trainer: Trainer) -> int:
 def _held_out(trainer: Trainer) -> statistics.Header | None:
     """What is validated with, where it is the held-out part of a data module that knows its contents."""
     data: Any = getattr(trainer, "datamodule", None)
-    loader, fingerprint = trainer.val_dataloaders, getattr(data, "fingerprint", None)
-    part: Any = getattr(data, "held_out", None)
-    if fingerprint is None or part is None or getattr(loader, "dataset", None) is not part:
+    loader = trainer.val_dataloaders or ()
+    fingerprint, dataset = getattr(data, "fingerprint", None), getattr(loader, "dataset", None)
+    if fingerprint is None or dataset is None or dataset is not getattr(data, "held_out", None):
         return None
     found, batches = fingerprint("held_out"), trainer.num_val_batches[0]
     if found is None:
         return None
-    samples = len(part) if batches >= len(loader) else int(batches) * data.batch_size  # type: ignore[arg-type]
+    samples = len(data.held_out) if batches >= len(loader) else int(batches) * data.batch_size
     return {"data": f"{type(data).__name__}, held out", "fingerprint": found, "samples": samples}
 
 
