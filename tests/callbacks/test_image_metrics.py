@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gan_modules.callbacks import FID, KID, PRDC, ClassificationAccuracy, InceptionScore, IntraFID
+from gan_modules.callbacks import FID, KID, PRDC, ClassificationAccuracy, InceptionScore, IntraFID, image_metrics
 from gan_modules.metrics import FeatureNetwork
 
 
@@ -135,6 +135,22 @@ def test_any_module_is_a_network_and_gives_its_name(known, trainer, loader, pict
     fit.validate(known(), loader(pictures(4)), verbose=False)
     assert {"metric/fid_body", "metric/kid_body"} < scores_of(fit).keys()
     assert module.passes == [4, 4]
+
+
+def test_a_network_by_name_is_made_once(known, trainer, loader, pictures, body, monkeypatch, tmp_path) -> None:
+    made = []
+
+    def by_name(name: str, weights: Path | None) -> FeatureNetwork:
+        made.append((name, weights))
+        return body()
+
+    monkeypatch.setattr(image_metrics, "torchvision_network", by_name)
+    (tmp_path / "b0.pth").touch()
+    options: dict[str, Any] = {"network": "efficientnet_b0", "weights": tmp_path / "b0.pth"}
+    fit = trainer(callbacks=[FID(**options), KID(subset_size=4, **options)])
+    fit.validate(known(), loader(pictures(4)), verbose=False)
+    assert made == [("efficientnet_b0", tmp_path / "b0.pth")]
+    assert {"metric/fid_body", "metric/kid_body"} < scores_of(fit).keys()
 
 
 def test_too_few_samples_for_neighbours_end_no_run(known, trainer, loader, pictures, body) -> None:
