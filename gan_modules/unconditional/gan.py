@@ -22,6 +22,8 @@ class GAN(AdversarialModule):
         generator_objective: scores of generated samples -> the generator's loss: `minimax_generator`,
             `non_saturating_generator` or `maximum_likelihood_generator` of `gan_modules.objectives`.
         generator_learning_rate, discriminator_learning_rate, betas: of Adam (the defaults are DCGAN's, section 4).
+        n_generator: generator steps, each on fresh noise, after each discriminator step (2014: 1; the stacked digits of
+            VEEGAN and PacGAN: 2).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
@@ -34,17 +36,19 @@ class GAN(AdversarialModule):
         generator_learning_rate: float = 2e-4,
         discriminator_learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
+        n_generator: int = 1,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(**mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "generator_objective"])
-        checks.whole(1, latent_dim=latent_dim)
+        checks.whole(1, latent_dim=latent_dim, n_generator=n_generator)
         checks.function(generator_objective=generator_objective)
         checks.positive(generator_learning_rate=generator_learning_rate)
         checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim, self.generator_objective = latent_dim, generator_objective
         self.learning_rates, self.betas = (discriminator_learning_rate, generator_learning_rate), betas
+        self.n_generator = n_generator
         self.register_generators("generator")
 
     def forward(self, z: Tensor) -> Tensor:
@@ -75,7 +79,8 @@ class GAN(AdversarialModule):
         real = images_of(batch)
         discriminator_optimizer, generator_optimizer = self.optimizers()
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real))
-        self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
+        for _ in range(self.n_generator):
+            self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         real = images_of(batch)

@@ -1,0 +1,58 @@
+"""How much of a mixture a generator reaches, while it trains."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from gan_modules.callbacks.scores import Scores, Unavailable
+from gan_modules.callbacks.views import View
+from gan_modules.metrics.modes import ModeCoverage
+
+
+class Modes(Scores):
+    """Logs `metric/modes`, `metric/high_quality` and `metric/reverse_kl` after validation on a mixture of Gaussians.
+
+    They are those of `gan_modules.metrics.ModeCoverage`, of as many samples as there are validation data
+    (`metric/modes_samples`). The data module gives `modes` (k, d) and `sigma`, as `datamodules.Ring` and `Grid` do; with
+    other data the run says so and goes on without.
+
+    Args:
+        num_samples: use at most so many samples, over all processes; None: all of the validation data.
+        every_n_epochs: score the validations of every n-th epoch; in between the last value stands.
+    """
+
+    def __init__(self, num_samples: int | None = None, every_n_epochs: int = 1) -> None:
+        super().__init__(["modes"], self._mixture, every_n_epochs, num_samples)
+        self._data: Any = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._data = getattr(trainer, "datamodule", None)
+        super().setup(trainer, pl_module, stage)
+
+    def _mixture(self) -> Callable[[], "_Coverage"]:
+        modes, sigma = getattr(self._data, "modes", None), getattr(self._data, "sigma", None)
+        if not isinstance(modes, Tensor) or sigma is None:
+            raise Unavailable("Modes are counted for data modules with modes and sigma, as Ring and Grid: left out here.")
+        return partial(_Coverage, modes, sigma)
+
+
+class _Coverage:
+    """The coverage of the generated points of a view."""
+
+    def __init__(self, modes: Tensor, sigma: float) -> None:
+        self.metric = ModeCoverage(modes, sigma)
+
+    def to(self, device: torch.device) -> None:
+        self.metric.to(device)
+
+    def update(self, view: View) -> None:
+        self.metric.update(view["fake"])
+
+    def compute(self) -> dict[str, Tensor]:
+        values = self.metric.compute()
+        self.metric.reset()
+        return values
