@@ -5,6 +5,7 @@ from datamodules.folders import ImageFolder, PairedFolders, SideBySide, Unpaired
 from datamodules.loading import BatchedDataModule, PictureDataModule
 from datamodules.mixtures import Grid, Ring
 from datamodules.pictures import find_pictures, load_picture
+from datamodules.stacked import StackedMNIST
 from datamodules.vision import CIFAR10, CIFAR100, KMNIST, MNIST, Arrays, FashionMNIST
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PictureDataModule",
     "Ring",
     "SideBySide",
+    "StackedMNIST",
     "UnpairedFolders",
     "find_pictures",
     "load_picture",

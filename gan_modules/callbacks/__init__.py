@@ -3,6 +3,7 @@
 from gan_modules.callbacks.checkpoints import Checkpoints
 from gan_modules.callbacks.early_stopping import EarlyStopping
 from gan_modules.callbacks.image_metrics import FID, KID, PRDC, InceptionScore, IntraFID
+from gan_modules.callbacks.modes import Modes
 from gan_modules.callbacks.picture_metrics import LPIPS, MSSSIM, ClassificationAccuracy, PerceptualPathLength
 from gan_modules.callbacks.progress import ProgressBar
 from gan_modules.callbacks.samples import SampleGrid
@@ -20,6 +21,7 @@ __all__ = [
     "EarlyStopping",
     "InceptionScore",
     "IntraFID",
+    "Modes",
     "PerceptualPathLength",
     "ProgressBar",
     "SampleGrid",

@@ -8,8 +8,9 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from gan_modules.callbacks.scores import Scores, Unavailable
+from gan_modules.callbacks.scores import Scores
 from gan_modules.callbacks.views import View
+from gan_modules.metrics.features import Unavailable
 from gan_modules.metrics.modes import ModeCoverage
 
 
@@ -17,8 +18,8 @@ class Modes(Scores):
     """Logs `metric/modes`, `metric/high_quality` and `metric/reverse_kl` after validation on a mixture of Gaussians.
 
     They are those of `gan_modules.metrics.ModeCoverage`, of as many samples as there are validation data
-    (`metric/modes_samples`). The data module gives `modes` (k, d) and `sigma`, as `datamodules.Ring` and `Grid` do; with
-    other data the run says so and goes on without.
+    (`metric/modes_samples`). The data module gives `modes` (k, d) and `sigma`, as `datamodules.Ring` and `Grid` do;
+    with other data the run says so and goes on without.
 
     Args:
         num_samples: use at most so many samples, over all processes; None: all of the validation data.
@@ -36,7 +37,9 @@ class Modes(Scores):
     def _mixture(self) -> Callable[[], "_Coverage"]:
         modes, sigma = getattr(self._data, "modes", None), getattr(self._data, "sigma", None)
         if not isinstance(modes, Tensor) or sigma is None:
-            raise Unavailable("Modes are counted for data modules with modes and sigma, as Ring and Grid: left out here.")
+            raise Unavailable(
+                "metric/modes is left out: the data module has no modes and sigma, as Ring and Grid have."
+            )
         return partial(_Coverage, modes, sigma)
 
 

@@ -6,6 +6,7 @@ from gan_modules.metrics.frechet import FrechetDistance, frechet_distance
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
 from gan_modules.metrics.manifold import PRDC, prdc
+from gan_modules.metrics.modes import ClassCoverage, ModeCoverage
 from gan_modules.metrics.networks import ImageNetInput, dinov2, torchvision_network
 from gan_modules.metrics.path_length import PathLength
 from gan_modules.metrics.per_class import IntraFrechetDistance, frechet_by_class
@@ -19,6 +20,7 @@ __all__ = [
     "PRDC",
     "PSNR",
     "SSIM",
+    "ClassCoverage",
     "ClassificationAccuracy",
     "FeatureMetric",
     "FeatureNetwork",
@@ -28,6 +30,7 @@ __all__ = [
     "IntraFrechetDistance",
     "KernelDistance",
     "LPIPSDiversity",
+    "ModeCoverage",
     "MultiScaleSSIM",
     "PathLength",
     "PerceptualNetwork",

@@ -1,10 +1,10 @@
 """Which modes of a known distribution a generator reaches, and how evenly.
 
 Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial networks" (2018), section 4, as
-the authors' code has it: a sample belongs to the nearest mean and is of high quality if it lies less than three standard
-deviations from it (Euclidean distance, all directions together); a mode is recovered if it has one such sample; the
-reverse Kullback-Leibler divergence, in nats, is that of the high-quality samples' share of each mode from the uniform
-distribution.
+the authors' code has it: a sample belongs to the nearest mean, and is of high quality if it lies less than three
+standard deviations from it (Euclidean distance, all directions together); a mode is recovered if it has one such
+sample; the reverse Kullback-Leibler divergence, in nats, is that of the high-quality samples' frequencies from uniform
+ones.
 """
 
 import math

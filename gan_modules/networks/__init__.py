@@ -18,6 +18,7 @@ from gan_modules.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_modules.networks.patchgan import PatchDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
+from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
 from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
@@ -45,6 +46,8 @@ __all__ = [
     "ResNetGenerator",
     "ResNetTranslator",
     "ScoreHead",
+    "StackedDiscriminator",
+    "StackedGenerator",
     "UNetGenerator",
     "init_glorot",
     "init_normal",
