@@ -304,10 +304,10 @@ class Laboratory:
         drawing.save_picture(_picture(module, data), path.with_suffix(".png"))
         *_, last = history.scores
         scores = {name: value for name, value in last.items() if name in COLUMNS}
-        result = {"settings": settings, "scores": scores, "history": history.scores, "seconds": history.seconds}
-        _write_json(path, result | {"machine": _machine(module)})
+        kept = {"settings": settings, "scores": scores, "history": history.scores, "seconds": history.seconds}
+        _write_json(path, kept := kept | {"machine": _machine()})
         shutil.rmtree(unfinished, ignore_errors=True)
-        return result
+        return kept
 
     def _train(
         self, module: AdversarialModule, data: BatchedDataModule, batches: int, unfinished: Path, bar: tqdm
@@ -406,7 +406,7 @@ def _settings(
     return json.loads(json.dumps(settings))
 
 
-def _machine(module: AdversarialModule) -> dict[str, Any]:
+def _machine() -> dict[str, Any]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
     versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
     return versions | {"device": device, "cpus": os.cpu_count(), "threads": torch.get_num_threads()}

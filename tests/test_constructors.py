@@ -35,6 +35,7 @@ WRONG: dict[Any, list[Any]] = {
     str: [3, ""],
     tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
+    torch.Tensor: [3, "ab", torch.zeros(3), torch.zeros(0, 2)],
     Mapping[int, int]: [[4], {4: 0}, {4: 1.5}, {4: "8"}, {"4": 8}, {0: 8}, {True: 8}],
 }
 
@@ -74,6 +75,7 @@ def good_arguments(kind: type) -> dict[str, Any]:
     """What must be given, and is right."""
     hints = hints_of(kind)
     values = {nn.Module: Network(), str | Path: "nowhere", int: 8, bool: False, int | None: None}
+    values |= {torch.Tensor: torch.zeros(2, 2), float: 0.5}
     required = {
         name: values[hints[name]]
         for name, parameter in inspect.signature(kind).parameters.items()

@@ -47,6 +47,17 @@ class Scores(nn.Module):
         return self.layers(x).squeeze(1)
 
 
+class Counted:
+    """In place of an optimizer: the losses of its steps."""
+
+    def __init__(self) -> None:
+        self.losses = list[float]()
+
+    def made(self, loss: Tensor) -> Tensor:
+        self.losses.append(loss.item())
+        return loss.detach()
+
+
 class Labelled(nn.Module):
     """Noise (n, 2) and labels of 4 classes -> points (n, 3)."""
 
@@ -158,6 +169,17 @@ def test_gan_generator(objective: Callable[[Tensor], Tensor], formula: Callable[
     ours = module.generator_loss(normal(N, 3))
     again()
     close(ours, formula(module.discriminator(module.generator(randomness.normal(N, 2, dtype=torch.float64))).sigmoid()))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_gan_generator_steps_are_on_fresh_noise(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, optimizers = gan(n_generator=steps), [Counted(), Counted()]
+    monkeypatch.setattr(module, "optimizers", lambda: optimizers)
+    monkeypatch.setattr(module, "descend", lambda optimizer, loss, real: optimizer.made(loss(real)))
+    again()
+    module.training_step(normal(N, 3), 0)
+    assert [len(optimizer.losses) for optimizer in optimizers] == [1, steps]
+    assert len(set(optimizers[1].losses)) == steps
 
 
 def test_wgan_gp_critic() -> None:

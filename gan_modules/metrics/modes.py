@@ -59,8 +59,9 @@ class ModeCoverage(Metric):
 
     def __init__(self, modes: Tensor, sigma: float, deviations: float = 3.0) -> None:
         super().__init__()
-        if modes.ndim != 2 or not modes.numel():
-            raise ValueError(f"modes must be (k, d), a mean a row, got the shape {tuple(modes.shape)}")
+        if not isinstance(modes, Tensor) or modes.ndim != 2 or not modes.numel():
+            given = tuple(modes.shape) if isinstance(modes, Tensor) else repr(modes)
+            raise ValueError(f"modes must be a tensor (k, d), got {given}; give one row for each Gaussian, its mean")
         checks.positive(sigma=sigma, deviations=deviations)
         self.radius = deviations * sigma
         self.register_buffer("modes", modes.float(), persistent=False)

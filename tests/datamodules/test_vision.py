@@ -2,33 +2,17 @@
 
 import gzip
 import pickle
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mnist_files import write_mnist
 
 from datamodules import CIFAR10, CIFAR100, KMNIST, MNIST, Arrays, FashionMNIST
 from datamodules.vision import resized
 
 RNG = np.random.default_rng(0)
-
-
-def write_idx(path: Path, array: np.ndarray) -> None:  # type: ignore[type-arg]
-    head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(head + array.tobytes())
-
-
-def write_mnist(root: Path, name: str) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    arrays = {}
-    for part, count in (("train", 30), ("t10k", 12)):
-        arrays[f"{part}-images-idx3-ubyte"] = RNG.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        arrays[f"{part}-labels-idx1-ubyte"] = RNG.integers(0, 10, count, dtype=np.uint8)
-    for file, array in arrays.items():
-        write_idx(root / name / "raw" / file, array)
-    return arrays
 
 
 @pytest.mark.parametrize("kind", [MNIST, FashionMNIST, KMNIST])

@@ -24,6 +24,8 @@ from gan_modules.networks import (
     ResNetGenerator,
     ResNetTranslator,
     ScoreHead,
+    StackedDiscriminator,
+    StackedGenerator,
     UNetGenerator,
 )
 
@@ -73,6 +75,9 @@ CASES = {
         lambda: PatchDiscriminator(3, 1, 4, 2, InstanceNorm), ((3, 16, 24), (1, 16, 24)), ((1, 2, 4),)
     ),
     "pixel discriminator": Case(lambda: PatchDiscriminator(3, 0, 4, layers=0, norm=None), ((3, 8, 8),), ((1, 8, 8),)),
+    "stacked generator": Case(lambda: StackedGenerator(5, 3, 2), ((5,),), ((3, 28, 28),)),
+    "stacked discriminator": Case(lambda: StackedDiscriminator(3, 2), ((3, 28, 28),), ((),)),
+    "stacked discriminator without norm": Case(lambda: StackedDiscriminator(3, 2, None), ((3, 28, 28),), ((),)),
     "translator": Case(lambda: ResNetTranslator(1, 3, 4, blocks=2), ((1, 16, 12),), ((3, 16, 12),)),
     "translator with dropout": Case(
         lambda: ResNetTranslator(3, 3, 4, 1, 1, dropout=0.5), ((3, 8, 8),), ((3, 8, 8),), whole_graph=False

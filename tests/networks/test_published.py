@@ -1,6 +1,7 @@
 """Numbers of parameters, against those that the authors' code has, on the meta device: nothing is computed."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from gan_modules.networks import (
     ResNetCritic,
     ResNetGenerator,
     ResNetTranslator,
+    StackedDiscriminator,
+    StackedGenerator,
     UNetGenerator,
 )
 
@@ -66,6 +69,14 @@ def test_the_resnets_of_wgan_gp_by_their_sum() -> None:
     critic = (3 * 128 * 9 + 128) + convolution + (3 * 128 + 128) + (2 * convolution + block) + 4 * convolution + 129
     assert parameters(ResNetGenerator) == generator
     assert parameters(ResNetCritic) == critic
+
+
+def test_the_networks_of_stacked_digits_by_their_sum() -> None:
+    widths = (512, 256, 128, 64, 3)
+    kernels = sum(25 * inputs * outputs + outputs for inputs, outputs in pairwise(widths))
+    assert parameters(StackedGenerator) == 101 * 512 * 4 + kernels + 2 * sum(widths[:4])
+    kernels = sum(25 * inputs * outputs + outputs for inputs, outputs in pairwise(widths[::-1]))
+    assert parameters(StackedDiscriminator) == kernels + 2 * sum(widths[:3]) + 512 * 4 + 1
 
 
 def test_the_networks_of_pacgan_by_their_sum() -> None:
