@@ -500,7 +500,11 @@ def run(arguments: Sequence[str]) -> None:
     ):
         warnings.filterwarnings("ignore", noise)
     laboratory = Laboratory(given.data, models, given.seeds, epochs, given.samples, given.root, out)
-    laboratory.run()
+    try:
+        laboratory.run()
+    except SystemExit:  # told to stop
+        print(f"what was done is kept in {out}: the same command goes on from there")
+        raise
     print(laboratory.table())
     print(f"{out} has table.txt, results.json and {given.data}.png; the runs are in {out / 'runs'}")
 

@@ -3,16 +3,13 @@
 import importlib.util
 import json
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-import torch
 from mnist_files import write_bars
 from PIL import Image
 
@@ -83,28 +80,31 @@ def test_what_is_finished_is_kept_and_what_is_damaged_is_not(
     assert again("--models", "gan", "--epochs", "0.002") == 2
 
 
-@pytest.mark.slow
-def test_an_interrupted_run_goes_on_where_it_was(modes: ModuleType, tmp_path: Path) -> None:
-    options = ["--data", "grid", "--models", "gan", "--seeds", "1", "--epochs", "0.08", "--samples", "200"]
-    command = [sys.executable, str(SCRIPT), *options, "--out", str(tmp_path / "stopped")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert process.stderr is not None
-    seen = ""
-    while "gan, seed 0:  1" not in seen:  # at 10 % or more
-        seen += process.stderr.read(1)
-        assert process.poll() is None, seen
-    process.send_signal(signal.SIGTERM)
-    process.stderr.read()
-    assert process.wait(60) == 143
-    (kept,) = (tmp_path / "stopped" / "runs").glob("*/last.ckpt")
-    before = torch.load(kept, weights_only=True)["global_step"]
-    assert 0 < before < 80
-    started = time.monotonic()
-    modes.run([*options, "--out", str(tmp_path / "stopped")])
-    assert time.monotonic() > started
-    modes.run([*options, "--out", str(tmp_path / "whole")])
+def test_an_interrupted_run_goes_on_where_it_was(
+    modes: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data", "grid", "--models", "gan", "--seeds", "1", "--epochs", "0.012", "--samples", "200", "--out"]
+    trained: list[int] = []
+    moved_on = modes.History.on_train_batch_end
+
+    def interrupt(self: Any, trainer: Any, *rest: Any) -> None:
+        moved_on(self, trainer, *rest)
+        trained.append(trainer.global_step)
+        if trainer.global_step == 5:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(modes.History, "on_train_batch_end", interrupt)
+        with pytest.raises(SystemExit) as ended:
+            modes.run([*options, str(tmp_path / "stopped")])
+        assert ended.value.code == 143 and trained == [1, 2, 3, 4, 5]
+        assert "the same command goes on" in capsys.readouterr().out
+        modes.run([*options, str(tmp_path / "stopped")])
+    assert trained[5:] == [6, 7, 8, 9, 10, 11, 12]
+    modes.run([*options, str(tmp_path / "whole")])
     stopped, whole = (results(tmp_path / name)["runs"]["gan"][0] for name in ("stopped", "whole"))
     assert stopped["scores"] == whole["scores"] and stopped["history"] == whole["history"]
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 @pytest.mark.slow
