@@ -23,7 +23,7 @@ CLASSES = {
     each.__name__: each
     for package in (gan_modules, networks, callbacks, metrics, datamodules)
     for each in map(vars(package).get, package.__all__)
-    if inspect.isclass(each) and each.__init__.__module__.startswith(("gan_modules", "datamodules"))
+    if inspect.isclass(each) and getattr(each.__init__, "__module__", "").startswith(("gan_modules", "datamodules"))
 } | {"Growth": Growth, "ImageHistory": ImageHistory}
 
 INTEGERS = ["3", 1.5, True, math.nan, -1, [2]]
