@@ -25,7 +25,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from statistics import mean, stdev
@@ -37,12 +36,14 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from PIL import Image
 from torch import Tensor
+from torchmetrics import Metric
 from tqdm import tqdm
 
 from datamodules import BatchedDataModule, Grid, Ring, StackedMNIST
 from gan_modules import GAN, WGANGP, AdversarialModule, checks, saving
 from gan_modules.callbacks import Checkpoints, Modes, drawing
-from gan_modules.callbacks.scores import Scores
+from gan_modules.callbacks.scores import Scorer, Scores
+from gan_modules.callbacks.views import View
 from gan_modules.cli import fail, main
 from gan_modules.digits import DigitClassifier, kept_classifier, stacked_classes
 from gan_modules.metrics import ClassCoverage, ModeCoverage
@@ -156,26 +157,16 @@ class StackedModes(Scores):
     """Logs `metric/modes` and `metric/reverse_kl` of generated stacks of digits, as a classifier reads them."""
 
     def __init__(self, classifier: DigitClassifier) -> None:
-        super().__init__(["modes"], lambda: partial(_Stacks, classifier), 1, None)
+        super().__init__(1, None)
+        self.classifier = classifier
 
+    def scorers(self) -> list[Scorer]:
+        return [Scorer("modes", ClassCoverage(1000), self._read)]
 
-class _Stacks:
-    """The classes of the generated images of a view."""
-
-    def __init__(self, classifier: DigitClassifier) -> None:
-        self.classifier, self.metric = classifier, ClassCoverage(1000)
-
-    def to(self, device: torch.device) -> None:
-        self.classifier.to(device)
-        self.metric.to(device)
-
-    def update(self, view: Mapping[str, Tensor]) -> None:
-        self.metric.update(stacked_classes(self.classifier, view["fake"].float()))
-
-    def compute(self) -> dict[str, Tensor]:
-        values = self.metric.compute()
-        self.metric.reset()
-        return values
+    def _read(self, metric: Metric, view: View, real: bool) -> None:
+        if not real:
+            images = view["fake"].float()
+            metric.update(stacked_classes(self.classifier.to(images.device), images))
 
 
 class History(Callback):

@@ -1,14 +1,12 @@
 """How much of a mixture a generator reaches, while it trains."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
+from torchmetrics import Metric
 
-from gan_modules.callbacks.scores import Scores
+from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
 from gan_modules.metrics.features import Unavailable
 from gan_modules.metrics.modes import ModeCoverage
@@ -27,35 +25,20 @@ class Modes(Scores):
     """
 
     def __init__(self, num_samples: int | None = None, every_n_epochs: int = 1) -> None:
-        super().__init__(["modes"], self._mixture, every_n_epochs, num_samples)
+        super().__init__(every_n_epochs, num_samples)
         self._data: Any = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._data = getattr(trainer, "datamodule", None)
         super().setup(trainer, pl_module, stage)
 
-    def _mixture(self) -> Callable[[], "_Coverage"]:
+    def scorers(self) -> list[Scorer]:
         modes, sigma = getattr(self._data, "modes", None), getattr(self._data, "sigma", None)
         if not isinstance(modes, Tensor) or sigma is None:
-            raise Unavailable(
-                "metric/modes is left out: the data module has no modes and sigma, as Ring and Grid have."
-            )
-        return partial(_Coverage, modes, sigma)
+            raise Unavailable("the data module has no modes and sigma, as Ring and Grid have.")
+        return [Scorer("modes", ModeCoverage(modes, sigma), _generated)]
 
 
-class _Coverage:
-    """The coverage of the generated points of a view."""
-
-    def __init__(self, modes: Tensor, sigma: float) -> None:
-        self.metric = ModeCoverage(modes, sigma)
-
-    def to(self, device: torch.device) -> None:
-        self.metric.to(device)
-
-    def update(self, view: View) -> None:
-        self.metric.update(view["fake"])
-
-    def compute(self) -> dict[str, Tensor]:
-        values = self.metric.compute()
-        self.metric.reset()
-        return values
+def _generated(metric: Metric, view: View, real: bool) -> None:
+    if not real:
+        metric.update(view["fake"])
