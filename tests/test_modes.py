@@ -53,6 +53,7 @@ def test_a_laboratory_and_what_it_leaves(modes: ModuleType, tmp_path: Path, caps
     assert not list((tmp_path / "runs").glob("*/")), "checkpoints of finished runs"
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_kept_and_what_is_damaged_is_not(
     modes: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_what_is_finished_is_kept_and_what_is_damaged_is_not(
     assert again("--models", "gan", "--epochs", "0.002") == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(
     modes: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
