@@ -304,6 +304,12 @@ def test_what_needs_no_network_is_measured_where_there_is_none(
 
 
 def test_points_are_told_from_pictures(models: dict[str, Path], tmp_path: Path) -> None:
+    record = evaluated(tmp_path / "a.json", "--checkpoint", models["gan"], "--n", 20)
+    assert [(row["name"], row["better"], row["generated"]) for row in record["metrics"]] == [
+        ("modes", "higher", 20),
+        ("high_quality", "higher", 20),
+        ("reverse_kl", "lower", 20),
+    ]
     with pytest.raises(ValueError, match="swd needs pictures"):
         evaluated(tmp_path / "a.json", "--checkpoint", models["gan"], "--n", 20, "--metrics", "swd")
     with pytest.raises(ValueError, match="points"):

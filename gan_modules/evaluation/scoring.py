@@ -26,6 +26,7 @@ from gan_modules.metrics import (
     IntraFrechetDistance,
     KernelDistance,
     LPIPSDiversity,
+    ModeCoverage,
     MultiScaleSSIM,
     PathLength,
     PerceptualNetwork,
@@ -274,6 +275,11 @@ def _ppl(context: Context) -> list[Scorer]:
     return [Scorer(metric, unshown, "ppl", walk)]
 
 
+def _modes(context: Context) -> list[Scorer]:
+    data: Any = context.comparison.data
+    return [Scorer(ModeCoverage(data.modes, data.sigma), points, "modes")]
+
+
 _PRDC = dict.fromkeys(("precision", "recall"), "Kynkäänniemi et al. 2019")
 _PRDC |= dict.fromkeys(("density", "coverage"), "Naeem et al. 2020")
 MEASURES = {
@@ -291,6 +297,13 @@ MEASURES = {
     "ppl": Measure(_ppl, "Karras et al. 2019", ("latent",), real=False),
     "psnr": Measure(lambda context: _to_truth("psnr", PSNR), "", ("truth",), real=False),
     "ssim": Measure(_ssim, "Wang et al. 2004", ("truth",), real=False),
+    "modes": Measure(
+        _modes,
+        "Lin et al. 2018",
+        ("modes",),
+        real=False,
+        better={"modes": "higher", "high_quality": "higher", "reverse_kl": "lower"},
+    ),
 }
 """The metrics by the names by which they are asked for."""
 
