@@ -38,7 +38,8 @@ def test_commands_name_models_data_and_scripts_that_exist() -> None:
     for words in commands:
         assert (ROOT / next(word for word in words if word.startswith("scripts/"))).exists()
         for option, package in (("--model", "gan_modules"), ("--data", "datamodules")):
-            if option in words and "." not in (name := words[words.index(option) + 1]):
+            name = words[words.index(option) + 1] if option in words else "."
+            if not {".", "/"} & set(name):  # no class path and no folder
                 assert name in presets(package)
 
 
