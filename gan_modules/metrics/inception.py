@@ -276,15 +276,6 @@ def _bicubic(size: int) -> Tensor:
     return (kernel / kernel.sum(dim=1, keepdim=True)).float()
 
 
-def checked_path(weights: Path | str | None) -> Path | None:
-    """The path of a weights file; None is left for the download.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-    """
-    return None if weights is None else found(weights, _WHAT, URL_INCEPTION_V3)
-
-
 def checked_state(path: Path) -> dict[str, Tensor]:
     """The weights, read without running what a pickle may hold.
 
@@ -295,12 +286,3 @@ def checked_state(path: Path) -> dict[str, Tensor]:
     if not {"fc.weight", "Mixed_7c.branch1x1.conv.weight"} <= state.keys():
         raise ValueError(f"expected {_WHAT} in {path}, got something else; download {URL_INCEPTION_V3}")
     return state
-
-
-def downloaded() -> Path:
-    """The file of weights in torch's hub folder, fetched if it is not there.
-
-    Raises:
-        Unavailable: if it cannot be fetched.
-    """
-    return found(None, _WHAT, URL_INCEPTION_V3)

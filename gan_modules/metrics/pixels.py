@@ -59,7 +59,7 @@ def to_bytes(images: Tensor, real: bool) -> Tensor:
 
 
 def match_channels(images: Tensor, channels: int) -> Tensor:
-    """Images with `channels` channels: grey is repeated, colour becomes its luma (ITU-R BT.601).
+    """Images, floating-point or uint8, with `channels` channels: grey is repeated, colour becomes its luma (BT.601).
 
     Raises:
         ValueError: if the two numbers are neither equal nor one and three.
@@ -70,6 +70,7 @@ def match_channels(images: Tensor, channels: int) -> Tensor:
     if given == 1:
         return images.expand(-1, channels, -1, -1)
     if (given, channels) == (3, 1):
-        luma = images.new_tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)
-        return (images * luma).sum(dim=1, keepdim=True)
+        weights = torch.tensor([0.299, 0.587, 0.114], device=images.device).reshape(1, 3, 1, 1)
+        luma = (images * weights.to(images.dtype if images.is_floating_point() else None)).sum(dim=1, keepdim=True)
+        return luma if images.is_floating_point() else luma.round().to(images.dtype)
     raise ValueError(f"expected images with 1 or {channels} channels, got {given}; convert them in the data module")

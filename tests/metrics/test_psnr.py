@@ -40,3 +40,5 @@ def test_channels_are_converted() -> None:
     assert match_channels(red, 1).item() == pytest.approx(0.299)
     with pytest.raises(ValueError, match="got 4"):
         match_channels(torch.zeros(1, 4, 2, 2), 3)
+    assert match_channels((255 * red).byte(), 1).item() == 76
+    assert match_channels(red.half(), 1).dtype == torch.float16
