@@ -13,6 +13,7 @@ from gan_modules.metrics.features import FeatureNetwork
 from gan_modules.metrics.sides import TwoSided
 
 _EPSILON = torch.finfo(torch.float64).eps
+_BLOCK = 256
 
 
 class FrechetDistance(TwoSided):
@@ -92,7 +93,7 @@ def frechet_distance(
 
     With C = F F^T the trace of (C C')^(1/2) is that of (F^T C' F)^(1/2), whose eigenvalues are real: a symmetric
     problem, where that of C C' is a general one, at many times the cost. The square root of an eigenvalue that should
-    be zero is far from it, so that as many count as C' has ranks. Where what is left of rounding could reach 1e-7 of
+    be zero is far from it, so that as many count as C' has ranks. Where what is left of rounding could reach 1e-6 of
     the distance, with C' = G G^T the singular values of F^T G take their place, which are several times as dear and
     of which nothing was squared.
 
@@ -115,10 +116,9 @@ def frechet_distance(
     real_mean, real_covariance, mean, covariance = sides
     root = factor(real_covariance) if real_factor is None else real_factor
     apart = (real_mean - mean).square().sum() + real_covariance.trace() + covariance.trace()
-    squares = torch.linalg.eigvalsh(root.T @ covariance @ root)
-    squares = squares[max(len(squares) - _rank(covariance), 0) :].clamp(min=0)
+    squares = _overlaps(root, covariance)
     distance = apart - 2 * squares.sqrt().sum()
-    if _rounding(squares) > 1e-7 * distance:
+    if _rounding(squares) > 1e-6 * distance:
         distance = apart - 2 * torch.linalg.svdvals(root.T @ factor(covariance)).sum()
     return distance.clamp(min=0)
 
@@ -188,11 +188,30 @@ def _check(sides: list[Tensor]) -> None:
         )
 
 
-def _rank(covariance: Tensor) -> int:
-    if _cholesky(covariance) is not None:
-        return len(covariance)
+def _overlaps(root: Tensor, covariance: Tensor) -> Tensor:
+    """The eigenvalues of F^T C' F that may differ from zero: as many as C' has ranks."""
+    lower = _cholesky(covariance)
+    if lower is not None and root.shape == lower.shape and torch.equal(root, root.tril()):
+        return torch.linalg.eigvalsh(_gram(root, lower)).clamp(min=0)
+    squares = torch.linalg.eigvalsh(root.T @ covariance @ root).clamp(min=0)
+    if lower is not None:
+        return squares
     values = torch.linalg.eigvalsh(covariance)
-    return int((values > _negligible(values)).sum())
+    rank = int((values > _negligible(values)).sum())
+    return squares[max(len(squares) - rank, 0) :]
+
+
+def _gram(left: Tensor, right: Tensor) -> Tensor:
+    """The lower half of T T^T with T = left^T right, both lower triangular; the zeros are left out, block by block."""
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(left), _BLOCK)]
+    product, gram = torch.empty_like(left), torch.zeros_like(left)
+    for i in blocks:
+        for j in blocks:
+            below = slice(max(i.start, j.start), None)
+            product[i, j] = left[below, i].T @ right[below, j]
+    for i in blocks:
+        gram[i, : i.stop] = product[i] @ product[: i.stop].T
+    return gram
 
 
 def _cholesky(covariance: Tensor) -> Tensor | None:
@@ -203,11 +222,15 @@ def _cholesky(covariance: Tensor) -> Tensor | None:
 
 
 def _rounding(squares: Tensor) -> Tensor:
-    """How far the sum of roots of eigenvalues may be off by their rounding, which is that of the largest for all."""
+    """How far the sum of roots of eigenvalues may be off by their rounding, which is that of the largest for all.
+
+    Errors of eigenvalues that are rounding alone all make the sum larger; those of others are of either sign.
+    """
     if not len(squares):
         return squares.sum()
     error = 10 * _EPSILON * squares.amax()  # as found with matrices of 2048 rows
-    return 2 * (error / (squares + error).sqrt()).sum()
+    errors, lost = error / (squares + error).sqrt(), squares < 10 * error
+    return 2 * (errors[lost].sum() + errors[~lost].norm())
 
 
 def _negligible(values: Tensor) -> Tensor:

@@ -91,6 +91,12 @@ def test_factor(n: int, rank: int) -> None:
     torch.testing.assert_close(root @ root.T, covariance.double(), rtol=0, atol=1e-14)
 
 
+def test_products_of_triangles() -> None:
+    left, right = (torch.randn(600, 600, dtype=torch.float64).tril() for _ in range(2))
+    expected = left.T @ right @ right.T @ left
+    torch.testing.assert_close(frechet._gram(left, right).tril(), expected.tril(), rtol=1e-10, atol=1e-8)
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e5])
 def test_moments_of_parts_are_those_of_the_whole(offset: float) -> None:
     """In doubles 1e5 + x keeps eleven digits of x; sums of squares without a shift would keep six."""
