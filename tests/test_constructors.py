@@ -17,13 +17,17 @@ import gan_modules
 from gan_modules import callbacks, metrics, networks
 from gan_modules.adversarial import Mechanics
 from gan_modules.growth import Growth
+from gan_modules.metrics import FeatureNetwork, PerceptualNetwork
 from gan_modules.replay import ImageHistory
 
 CLASSES = {
     each.__name__: each
     for package in (gan_modules, networks, callbacks, metrics, datamodules)
     for each in map(vars(package).get, package.__all__)
-    if inspect.isclass(each) and getattr(each.__init__, "__module__", "").startswith(("gan_modules", "datamodules"))
+    if inspect.isclass(each)
+    and not inspect.isabstract(each)
+    and each not in (FeatureNetwork, PerceptualNetwork)  # a label may be empty; the other reads a file
+    and getattr(each.__init__, "__module__", "").startswith(("gan_modules", "datamodules"))
 } | {"Growth": Growth, "ImageHistory": ImageHistory}
 
 INTEGERS = ["3", 1.5, True, math.nan, -1, [2]]
@@ -45,6 +49,12 @@ class Network(nn.Module):
 
     stages = 2
 
+    def named(self, metric: str) -> str:
+        return metric
+
+
+FEATURES = FeatureNetwork(Network(), "_none", last=nn.Linear(2, 2))
+
 
 def wrong_values(hint: Any) -> list[Any] | None:
     """Values that an argument with this annotation must refuse; None for networks and paths, which are no numbers."""
@@ -55,7 +65,7 @@ def wrong_values(hint: Any) -> list[Any] | None:
     if get_origin(hint) is Callable:
         return ["name", 3, None]
     parts = set(get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is typing.Union else {hint}
-    if {Path, nn.Module} & parts:
+    if any(isinstance(part, type) and issubclass(part, (Path, nn.Module)) for part in parts):
         return None
     if NoneType in parts and len(parts) == 2:
         (rest,) = parts - {NoneType}
@@ -74,7 +84,8 @@ def hints_of(kind: type) -> dict[str, Any]:
 def good_arguments(kind: type) -> dict[str, Any]:
     """What must be given, and is right."""
     hints = hints_of(kind)
-    values = {nn.Module: Network(), str | Path: "nowhere", int: 8, bool: False, int | None: None}
+    values: dict[Any, Any] = {FeatureNetwork: FEATURES, PerceptualNetwork: Network(), str: "metric/fid"}
+    values |= {nn.Module: Network(), str | Path: "nowhere", int: 8, bool: False, int | None: None}
     values |= {torch.Tensor: torch.zeros(2, 2), float: 0.5}
     required = {
         name: values[hints[name]]

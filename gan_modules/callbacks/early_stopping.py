@@ -1,11 +1,14 @@
 """Ends a run when a metric no longer improves."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
+from gan_modules import checks
 from gan_modules.callbacks.scores import Scores
+
+Mode = Literal["min", "max"]
 
 
 class EarlyStopping(LightningEarlyStopping):
@@ -18,9 +21,16 @@ class EarlyStopping(LightningEarlyStopping):
         patience: how many values may be no better than the best one so far.
         mode: "min" where less is better, or "max".
         options: of `lightning.pytorch.callbacks.EarlyStopping`.
+
+    Raises:
+        ValueError: for other values.
     """
 
-    def __init__(self, monitor: str, patience: int = 3, mode: str = "min", **options: Any) -> None:
+    def __init__(self, monitor: str, patience: int = 3, mode: Mode = "min", **options: Any) -> None:
+        if not isinstance(monitor, str) or not monitor:
+            raise ValueError(f"monitor must be the name of a metric, as metric/fid, got {monitor!r}")
+        checks.whole(0, patience=patience)
+        checks.choice(get_args(Mode), mode=mode)
         super().__init__(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False, **options)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -97,6 +97,7 @@ class PerceptualPathLength(Scores):
     ) -> None:
         super().__init__(every_n_epochs, None)
         checks.whole(self.least, num_samples=num_samples)
+        checks.whole(16, resize=16 if resize is None else resize)
         self.weights, self.resize, self.paths = weights, resize, num_samples
 
     @cached_property

@@ -7,13 +7,13 @@ Unterthiner, Nessler and Hochreiter (2017), equation 6: |m - m'|^2 + tr(C + C' -
 from typing import Any
 
 import torch
+from scipy.linalg import lapack
 from torch import Tensor
 
 from gan_modules.metrics.features import FeatureNetwork
 from gan_modules.metrics.sides import TwoSided
 
 _EPSILON = torch.finfo(torch.float64).eps
-_BLOCK = 256
 
 
 class FrechetDistance(TwoSided):
@@ -192,7 +192,7 @@ def _overlaps(root: Tensor, covariance: Tensor) -> Tensor:
     """The eigenvalues of F^T C' F that may differ from zero: as many as C' has ranks."""
     lower = _cholesky(covariance)
     if lower is not None and root.shape == lower.shape and torch.equal(root, root.tril()):
-        return torch.linalg.eigvalsh(_gram(root, lower)).clamp(min=0)
+        return torch.linalg.eigvalsh(_congruent(root, covariance)).clamp(min=0)
     squares = torch.linalg.eigvalsh(root.T @ covariance @ root).clamp(min=0)
     if lower is not None:
         return squares
@@ -201,17 +201,13 @@ def _overlaps(root: Tensor, covariance: Tensor) -> Tensor:
     return squares[max(len(squares) - rank, 0) :]
 
 
-def _gram(left: Tensor, right: Tensor) -> Tensor:
-    """The lower half of T T^T with T = left^T right, both lower triangular; the zeros are left out, block by block."""
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(left), _BLOCK)]
-    product, gram = torch.empty_like(left), torch.zeros_like(left)
-    for i in blocks:
-        for j in blocks:
-            below = slice(max(i.start, j.start), None)
-            product[i, j] = left[below, i].T @ right[below, j]
-    for i in blocks:
-        gram[i, : i.stop] = product[i] @ product[: i.stop].T
-    return gram
+def _congruent(root: Tensor, covariance: Tensor) -> Tensor:
+    """The lower half of F^T C' F, with F lower triangular."""
+    if root.device.type != "cpu":
+        return root.T @ covariance @ root
+    # a quarter of the products' work: LAPACK leaves out the zeros and what is symmetric
+    product, _ = lapack.dsygst(covariance.numpy(), root.numpy(), itype=3, lower=1)
+    return torch.from_numpy(product)
 
 
 def _cholesky(covariance: Tensor) -> Tensor | None:

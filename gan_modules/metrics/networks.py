@@ -103,6 +103,7 @@ class ImageNetInput(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        checks.whole(1, size=size)
         self.size = size
         self.register_buffer("mean", 255 * torch.tensor(_MEAN).reshape(3, 1, 1), persistent=False)
         self.register_buffer("deviation", 255 * torch.tensor(_DEVIATION).reshape(3, 1, 1), persistent=False)
