@@ -198,6 +198,8 @@ def all_networks() -> list[nn.Module]:
         networks.ResNetCritic(image_size=8, width=4, norm=networks.LayerNorm),
         networks.ResNetTranslator(width=4, blocks=1),
         networks.ResNetTranslator(width=4, blocks=1, norm=nn.BatchNorm2d),
+        networks.StackedDiscriminator(width=4),
+        networks.StackedGenerator(width=4),
         networks.UNetGenerator(image_size=16, width=4),
     ]
 
