@@ -118,12 +118,14 @@ class ConfigInCheckpoint(SaveConfigCallback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         batches = checkpoint.get("global_step", 0)
-        for logger in trainer.loggers:
-            if isinstance(logger, MetricsFile):
-                logger.go_on(batches)
         now = self._of_the_checkpoint()
         changed = runs.differences(checkpoint.get("config", now), now)
         say(f"going on from batch {batches}" + (f", but with {changed}" if changed else ""))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsFile):
+                logger.go_on(trainer.global_step)
 
     def _of_the_checkpoint(self) -> dict[str, Any]:
         config = yaml.safe_load(self.parser.dump(self.config, skip_unset=False, skip_validation=True))

@@ -69,6 +69,10 @@ class MetricsFile(Logger):
                 kept = [row for row in rows if (row.get("step") or "").isdigit() and int(row["step"]) < batches]
                 self._write(kept, columns)
 
+    def has_after(self, batches: int) -> bool:
+        """Whether something was logged after so many batches."""
+        return any((row.get("step") or "").isdigit() and int(row["step"]) >= batches for row in self._read()[1])
+
     def _read(self) -> tuple[list[str], list[Row]]:
         if not self.path.exists():
             return [], []

@@ -5,6 +5,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
 from gan_modules.callbacks.scores import Scores
+from gan_modules.loggers import MetricsFile
 
 _NOTHING, _COUNT = "_identity", "_samples"
 
@@ -23,8 +24,13 @@ class Report(Callback):
         """Print the metrics of the trained model and the files of its run."""
         metrics = dict(trainer.callback_metrics)
         if self.validated_at != trainer.global_step:
+            # of a run that was over already the file has the last row, if that was not ended before
+            logged = any(
+                isinstance(each, MetricsFile) and each.has_after(trainer.global_step) for each in trainer.loggers
+            )
+            loggers, trainer.loggers = trainer.loggers, [] if logged else trainer.loggers
             trainer.validate(module, datamodule=data, verbose=False)
-            metrics = dict(trainer.callback_metrics)
+            metrics, trainer.loggers = dict(trainer.callback_metrics), loggers
         if not trainer.is_global_zero:
             return
         values = {key.removeprefix("metric/"): float(v) for key, v in metrics.items() if key.startswith("metric/")}
