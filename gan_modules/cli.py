@@ -1,5 +1,6 @@
 """The command line behind `scripts/fit.py`: presets by name, and networks that follow the data."""
 
+import argparse
 import logging
 import os
 import re
@@ -100,6 +101,17 @@ class Parser(LightningArgumentParser):
         options = [option.lstrip("-") for action in self._actions for option in action.option_strings]
         near = get_close_matches((wrong[1] or wrong[2]) if wrong else "", options, n=1, cutoff=0.8)
         return f"; did you mean {near[0].rstrip('+')}?" if near else ""
+
+
+class ScriptParser(argparse.ArgumentParser):
+    """The options of a script, whose help is its docstring; a wrong one is answered with one sentence."""
+
+    def __init__(self, description: str | None) -> None:
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(description=description, formatter_class=formatter, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        fail(message, 2)
 
 
 class ConfigInCheckpoint(SaveConfigCallback):

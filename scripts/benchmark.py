@@ -17,7 +17,6 @@ gradient that is not finite. It is switched on and off every 5 batches of one ru
 turns, of which there are `rounds` times `steps / 10` of either kind.
 """
 
-import argparse
 import csv
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from gan_modules import GAN, WGANGP, AdversarialModule
 from gan_modules.activations import PiecewiseLinear
 from gan_modules.adversarial import Mechanics
 from gan_modules.callbacks import ProgressBar
+from gan_modules.cli import ScriptParser
 from gan_modules.networks import DCGANDiscriminator, DCGANGenerator, ResNetCritic, ResNetGenerator
 from gan_modules.randomness import Stream, mix
 
@@ -335,7 +335,7 @@ def _difference(expected: Tensor, given: Tensor) -> float:
 
 def main() -> int:
     """Print a table; the exit code tells whether all is within what is allowed, if that was asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--models", nargs="+", choices=CASES, default=["dcgan", "wgan_gp"])
     parser.add_argument("--steps", type=int, default=30, help="batches a round, a multiple of 10")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")

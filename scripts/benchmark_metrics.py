@@ -14,7 +14,6 @@ memory: the most that this process had in memory after so many images, as the di
 A .npz file has pictures (n, h, w, 3) of bytes in its array `x_train`, or in its only array of that kind.
 """
 
-import argparse
 import json
 import resource
 import sys
@@ -22,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ from tqdm import tqdm
 
 from datamodules.pictures import find_pictures, load_picture
 from gan_modules import checks
-from gan_modules.cli import fail, main
+from gan_modules.cli import ScriptParser, main
 from gan_modules.metrics import FeatureNetwork, FrechetDistance, Unavailable, frechet_distance
 from gan_modules.metrics.frechet import factor, mean_and_covariance, moments
 from gan_modules.metrics.inception import URL_INCEPTION_V3, inception
@@ -47,15 +46,8 @@ Contestants = dict[str, Callable[[], Any]]
 Report = dict[str, Any]
 
 
-class Parser(argparse.ArgumentParser):
-    """Answers wrong options with one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(message, 2)
-
-
-def parser() -> Parser:
-    made = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def parser() -> ScriptParser:
+    made = ScriptParser(__doc__)
     made.add_argument("--images", type=Path, help="a .npz file, or a folder of pictures of one size")
     made.add_argument("--weights", type=Path, help="torch-fidelity's Inception weights; default: their download")
     made.add_argument("--n", type=int, default=400, help="pictures a side; default: %(default)s")

@@ -7,7 +7,6 @@ paths. Either side has its own network of features (torch-fidelity's and ours, w
 formulas. prdc and clean-fid are compared where they are installed (pip install prdc clean-fid).
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +28,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from gan_modules.cli import main
+from gan_modules.cli import ScriptParser, main
 from gan_modules.metrics import frechet_by_class, inception_score, kernel_distance, prdc
 from gan_modules.metrics.frechet import frechet_distance, mean_and_covariance, moments
 from gan_modules.metrics.inception import inception
@@ -160,7 +159,7 @@ def scores(ours: Features, theirs: Features) -> Iterator[Row]:
 
 def run(arguments: Sequence[str]) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("real", type=Path, help="folder of the data")
     parser.add_argument("fake", type=Path, help="folder of generated pictures, or of other data")
     parser.add_argument("--count", type=int, default=1000, help="pictures of either folder; at least 40")

@@ -7,14 +7,13 @@ pytorch-msssim, lpips; torchmetrics always is), and the largest difference of a 
 of torchvision's AlexNet and VGG16, which are downloaded if no file is given.
 """
 
-import argparse
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from datamodules import emoji
 from gan_modules import GAN, checks
-from gan_modules.cli import fail, main
+from gan_modules.cli import ScriptParser, main
 from gan_modules.metrics import PathLength, PerceptualNetwork, Unavailable
 from gan_modules.metrics.pixels import match_channels
 from gan_modules.metrics.structure import EXPONENTS, multi_scale_ssim, scales_of, ssim
@@ -34,15 +33,8 @@ Row = tuple[str, str, Tensor, Tensor]
 PATHS = 100
 
 
-class Parser(argparse.ArgumentParser):
-    """Answers wrong options with one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(message, 2)
-
-
 def run(arguments: Sequence[str]) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--n", type=int, default=32, help="number of pairs")
     parser.add_argument("--alex", type=Path, help="file with AlexNet's convolutions")
     parser.add_argument("--vgg", type=Path, help="file with VGG16's convolutions")

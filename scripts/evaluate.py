@@ -5,14 +5,12 @@ python scripts/evaluate.py --images FOLDER --data NAME
 python scripts/evaluate.py --images FOLDER --data FOLDER
 """
 
-import argparse
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from gan_modules.cli import fail, main
+from gan_modules.cli import ScriptParser, fail, main
 from gan_modules.evaluation import Evaluation, evaluate
 from gan_modules.evaluation.options import DEVICES, DTYPES, LABELS
 from gan_modules.evaluation.scoring import MEASURES
@@ -21,15 +19,8 @@ from gan_modules.evaluation.sides import SPLITS
 MEMORY = "lower --batch_size, or --n for metrics that keep features or pictures"
 
 
-class Parser(argparse.ArgumentParser):
-    """Answers wrong options with one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(message, 2)
-
-
-def parser() -> Parser:
-    made = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def parser() -> ScriptParser:
+    made = ScriptParser(__doc__)
     add = made.add_argument
     add("--checkpoint", type=Path, help="file that scripts/fit.py wrote")
     add("--images", type=Path, help="folder, or .npz file, of pictures in place of a checkpoint")

@@ -12,7 +12,6 @@ ring, grid: Lin, Khetan, Fanti and Oh (2018), "PacGAN", section 4.1. stacked_mni
 as PacGAN, section 4.2, repeats it; it needs MNIST (--root), and trains a classifier of digits once.
 """
 
-import argparse
 import hashlib
 import json
 import logging
@@ -28,7 +27,7 @@ from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, NoReturn
+from typing import Any
 
 import lightning
 import numpy as np
@@ -44,7 +43,7 @@ from gan_modules import GAN, WGANGP, AdversarialModule, checks, saving
 from gan_modules.callbacks import Checkpoints, Modes, drawing
 from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
-from gan_modules.cli import fail, main
+from gan_modules.cli import ScriptParser, main
 from gan_modules.digits import DigitClassifier, kept_classifier, stacked_classes
 from gan_modules.metrics import ClassCoverage, ModeCoverage
 from gan_modules.networks import MLPDiscriminator, MLPGenerator, StackedDiscriminator, StackedGenerator
@@ -455,15 +454,8 @@ def _cell(name: str, values: Sequence[float]) -> str:
     return " ± ".join(shown)
 
 
-class Parser(argparse.ArgumentParser):
-    """Answers wrong options with one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(message, 2)
-
-
 def run(arguments: Sequence[str]) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--data", required=True, choices=list(PROTOCOLS), help="whose protocol is followed")
     parser.add_argument("--models", default="gan,wgan_gp", help="names, with commas between them")
     parser.add_argument("--seeds", type=int, default=10, help="runs a model")

@@ -8,7 +8,6 @@ many times it was tried and what came out. The exit code is 1 if a claim does no
 docs/reliability.md explains.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+from gan_modules.cli import ScriptParser
 from proofs import endings, files, gpu, jobs, numerics, processes, strangers
 from proofs.cases import Case, Claim, tried
 
@@ -75,7 +75,7 @@ def prove(case: Case, names: list[str]) -> bool:
 
 def main() -> int:
     """Print the table; the exit code tells whether all claims hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--model", default="wgan_gp", help="a preset, such as wgan_gp, cyclegan or pggan")
     parser.add_argument("--claims", nargs="+", choices=[*GROUPS, *CLAIMS], default=list(GROUPS), metavar="NAME")
     parser.add_argument("--list", action="store_true", help="print the names of the claims and of their groups")

@@ -5,27 +5,18 @@ python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out
 python scripts/sample.py --checkpoint runs/cyclegan/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from gan_modules import checks
 from gan_modules.callbacks.drawing import save_picture
-from gan_modules.cli import fail, main
+from gan_modules.cli import ScriptParser, main
 from gan_modules.sampling import interpolated, samples, save_samples, translate
 
 
-class Parser(argparse.ArgumentParser):
-    """Answers wrong options with one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(message, 2)
-
-
 def run(arguments: Sequence[str]) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--checkpoint", required=True, help="file that scripts/fit.py wrote")
     parser.add_argument(
         "--out", default="grid.png", help="picture to write, or a folder for one each; with --input a folder"

@@ -7,7 +7,6 @@ FOLDER/theory_NAME.png, which replaces the one of the last run. The exit code is
 docs/theory.md shows and explains them. Needs matplotlib: pip install 'gan-modules[plots]'.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from gan_modules.cli import main
+from gan_modules.cli import ScriptParser, main
 from theorems import bounds, discriminators, drawing, games, supports, transport
 from theorems.findings import Theorem
 
@@ -42,7 +41,7 @@ def show(name: str, out: Path) -> int:
 
 
 def run(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--only", nargs="+", choices=THEOREMS, default=list(THEOREMS), metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path("runs/theory"), help="folder of the pictures")
     given = parser.parse_args(arguments)

@@ -6,7 +6,6 @@ The model is one layer, so that the metrics are all that counts. In the first va
 the data and the generated pictures, afterwards the latter alone; a second run finds the data in the cache.
 """
 
-import argparse
 import logging
 import resource
 import time
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from datamodules import Emoji
 from gan_modules import callbacks
+from gan_modules.cli import ScriptParser
 
 
 class Blurred(LightningModule):
@@ -55,7 +55,7 @@ class Clock(Callback):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(__doc__)
     parser.add_argument("--weights", required=True, help="a file of torch-fidelity's Inception weights")
     parser.add_argument("--metrics", nargs="+", default=["FID"], help="names of gan_modules.callbacks")
     parser.add_argument("--image_size", type=int, default=64)
