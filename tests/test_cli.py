@@ -46,7 +46,14 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a if isinstance(a[k], torch.Tensor))
 
 
-@pytest.mark.parametrize("name", [name for name in presets("gan_modules") if not name.endswith("_paper")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("cyclegan", "pix2pix") else ())
+        for name in presets("gan_modules")
+        if not name.endswith("_paper")
+    ],
+)
 def test_a_preset_trains_and_leaves_its_files(name: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run("--model", name)
     assert folder.parent.name == name
@@ -95,6 +102,7 @@ def test_the_list_names_every_preset_with_its_paper() -> None:
             assert path.read_text().startswith("# ")
 
 
+@pytest.mark.slow
 def test_a_run_repeats_from_its_config(run: Run) -> None:
     first = run("--model", "wgan_gp", "--model.n_critic=2", "--seed_everything=7")
     again = run("--config", str(first / "config.yaml"))

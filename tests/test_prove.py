@@ -104,6 +104,7 @@ def test_a_bit_is_a_difference(states: Any) -> None:
     assert states.distance(states.flat(one), states.flat(other)) == 0.5
 
 
+@pytest.mark.slow
 def test_claims_hold_on_the_command_line() -> None:
     rows = proved("wgan_gp", "--quick", "--claims", "flipped_bits", "killed_on_one", "bfloat16")
     assert [int(row[1]) for row in rows] == [12, 2, 1]

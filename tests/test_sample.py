@@ -183,6 +183,7 @@ def script(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(path), *map(str, arguments)], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_script_writes_a_picture_and_replaces_none(acgan: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "grid.png"
     done = script("--checkpoint", acgan, "--out", out, "--n", 9)
