@@ -1,26 +1,18 @@
 """`Trainer.fit` of a module is the bare loop: the same losses and, bit for bit, the same weights."""
 
-import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from script_modules import loaded
 from torch import nn
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / "benchmark.py"
-    spec = importlib.util.spec_from_file_location("benchmark", path)
-    if spec is None or spec.loader is None:
-        pytest.fail(f"cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["benchmark"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmark")
 
 
 @pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "wgan_gp_autograd"])

@@ -1,6 +1,5 @@
 """The comparison with other libraries: both sides see the same pictures and agree; mistakes are one sentence."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -9,18 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from script_modules import loaded
 from torch import Tensor
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / "benchmark_metrics.py"
-    spec = importlib.util.spec_from_file_location("benchmark_metrics", path)
-    if spec is None or spec.loader is None:
-        pytest.fail(f"cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmark_metrics")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The script that compares metrics: its rows, the pictures it takes, and what it says of wrong folders."""
 
-import importlib.util
-import sys
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -9,18 +7,12 @@ from types import ModuleType
 import pytest
 import torch
 from PIL import Image
+from script_modules import loaded
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / "compare_metrics.py"
-    spec = importlib.util.spec_from_file_location("compare_metrics", path)
-    if spec is None or spec.loader is None:
-        pytest.fail(f"cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["compare_metrics"] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("compare_metrics")
 
 
 def test_all_numbers_are_those_of_the_references(script: ModuleType) -> None:

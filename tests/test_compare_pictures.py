@@ -1,23 +1,17 @@
 """The script that compares the metrics of pictures with other implementations finds them equal."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from script_modules import loaded
 from torchvision.models import alexnet
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / "compare_pictures.py"
-    spec = importlib.util.spec_from_file_location("compare_pictures", path)
-    if spec is None or spec.loader is None:
-        pytest.fail(f"cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("compare_pictures")
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Checkpoints and folders of pictures, evaluated by the real script, which writes all that is needed to repeat it."""
 
 import hashlib
-import importlib.util
 import json
 import shlex
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from script_modules import loaded
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -27,17 +27,7 @@ from gan_modules.evaluation.comparison import data_module
 from gan_modules.metrics import PSNR, FeatureNetwork, Unavailable
 from gan_modules.sampling import save_samples
 
-
-def script(name: str) -> Any:
-    path = Path(__file__).parents[1] / "scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-EVALUATE = script("evaluate")
+EVALUATE = loaded("evaluate")
 
 
 def saved(folder: Path, preset: str, data: dict[str, Any], **networks: dict[str, Any]) -> Path:

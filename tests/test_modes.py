@@ -1,9 +1,7 @@
 """The mode-collapse laboratory, through its command line: what it leaves, resuming, and mistakes."""
 
-import importlib.util
 import json
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,20 +10,14 @@ from typing import Any
 import pytest
 from mnist_files import write_bars
 from PIL import Image
+from script_modules import loaded
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "modes.py"
 TINY = ["--data", "ring", "--seeds", "2", "--epochs", "0.003", "--samples", "100"]
 
 
 @pytest.fixture(scope="module")
 def modes() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("modes", SCRIPT)
-    if spec is None or spec.loader is None:
-        pytest.fail(f"cannot import {SCRIPT}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["modes"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return loaded("modes")
 
 
 def results(out: Path) -> dict[str, Any]:

@@ -1,17 +1,14 @@
 """The claims of scripts/prove.py: a few quick ones, and with many tries, slow, those that no other test makes."""
 
-import importlib.util
 import re
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+from script_modules import SCRIPTS, loaded_in_place
 
 
 def proved(model: str, *options: str) -> list[list[str]]:
@@ -25,16 +22,8 @@ def proved(model: str, *options: str) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def prove() -> Any:
     """The script as a module, its folder being on the path as when it is run."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        spec = importlib.util.spec_from_file_location("prove", SCRIPTS / "prove.py")
-        if spec is None or spec.loader is None:
-            pytest.fail("scripts/prove.py cannot be imported")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    with loaded_in_place("prove") as module:
         yield module
-    finally:
-        sys.path.remove(str(SCRIPTS))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The theorems that scripts/theory.py shows: their numbers, their pictures, and that a wrong number is one."""
 
-import importlib.util
 import math
 import sys
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import norm
+from script_modules import loaded_in_place
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 STEPS = {"discriminator": 2000, "value": 150, "supports": 1000, "bounds": 150, "transport": 300}
 """Fewer than the script's, and enough."""
 
@@ -21,16 +20,8 @@ STEPS = {"discriminator": 2000, "value": 150, "supports": 1000, "bounds": 150, "
 @pytest.fixture(scope="module")
 def theory() -> Iterator[ModuleType]:
     """The script as a module, its folder being on the path as when it is run."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        spec = importlib.util.spec_from_file_location("theory", SCRIPTS / "theory.py")
-        if spec is None or spec.loader is None:
-            pytest.fail("scripts/theory.py cannot be imported")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    with loaded_in_place("theory") as module:
         yield module
-    finally:
-        sys.path.remove(str(SCRIPTS))
 
 
 def part(name: str) -> Any:
