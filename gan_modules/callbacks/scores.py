@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ class Scorer:
         return f"{self.network.named(base) if self.network else base}{end}"
 
 
-class Scores(Callback):
+class Scores(Callback, ABC):
     """Logs `metric/NAME` for every value of its `scorers`, and beside them `metric/NAME_samples`, after validation.
 
     The scorers are held here and not by the module, so that networks of metrics stay out of checkpoints and out of
@@ -150,13 +151,13 @@ class Scores(Callback):
         self._scoring = False
         self._share = 0
 
+    @abstractmethod
     def scorers(self) -> list[Scorer]:
         """New scorers, for one direction.
 
         Raises:
             Unavailable: if they cannot be had here; the run says so once and goes on without them.
         """
-        raise NotImplementedError
 
     def stands(self, key: str) -> bool:
         """Whether the value with this key, as `metric/fid`, is its own and older than the last validation."""

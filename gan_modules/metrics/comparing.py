@@ -1,5 +1,6 @@
 """What metrics have in common that compare pictures two by two: with their truth, or with one another."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
@@ -32,9 +33,9 @@ class Paired(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
+    @abstractmethod
     def compare(self, first: Tensor, second: Tensor) -> Tensor:
         """A number for each pair of images (n, c, h, w), float32 in [-1, 1]: (n,)."""
-        raise NotImplementedError
 
     def update(self, images: Tensor, truth: Tensor) -> None:
         """Add images (n, c, h, w) and their truths of the same shape, in [-1, 1] or uint8; the images are clamped.
@@ -99,13 +100,13 @@ class Diversity(Metric):
         for state in ("real_images", "fake_images", "real_labels", "fake_labels"):
             self.add_state(state, [], dist_reduce_fx="cat")
 
+    @abstractmethod
     def named(self, images: Tensor) -> str:
         """What the number is called for images (n, c, h, w)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compare(self, first: Tensor, second: Tensor) -> Tensor:
         """A number for each pair of images (n, c, h, w), float32 in [-1, 1]: (n,)."""
-        raise NotImplementedError
 
     def update(self, images: Tensor, real: bool, labels: Tensor | None = None) -> None:
         """Add images (n, c, h, w), in [-1, 1] or uint8, to the data or to the generated ones; the latter are clamped.
