@@ -15,13 +15,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from variants import SIZE, build, trainer, whole_state
 
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches
 from gan_modules.callbacks import FID, KID, SWD, InceptionScore, SampleGrid, TranslationScores, image_metrics
 from gan_modules.metrics import FeatureNetwork, Unavailable
 from gan_modules.strategies import AdversarialDDP
+from variants import SIZE, build, trainer, whole_state
 
 PROCESSES, ITEMS, BATCH = 3, 37, 6  # the last batch has an item too many
 LIMITS = (2, 7, 12, 100)  # fewer than processes; a whole batch and one more; two batches; more than there are

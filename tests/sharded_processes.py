@@ -20,10 +20,10 @@ from torch.distributed.tensor import DTensor
 from torch.optim import SGD, Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from variants import NAMES, build, loader, trainer, whole_state
 
 from gan_modules import AdversarialModule, sharding
 from gan_modules.penalties import zero_centred
+from variants import FIRST, build, loader, trainer, whole_state
 
 BATCH = 8  # the batch of all processes together: a process of two has a whole group of four
 RESUMED: dict[str, dict[str, Any]] = {"wgan_gp": {"n_critic": 5}, "cyclegan": {}, "pggan": {}}
@@ -95,7 +95,7 @@ def run(name: str, rank: int, processes: int, own: bool = True, epochs: int = 1,
     return module, fitted
 
 
-def states(rank: int, processes: int, names: tuple[str, ...] = NAMES, **options: Any) -> dict[str, Any]:
+def states(rank: int, processes: int, names: tuple[str, ...] = FIRST, **options: Any) -> dict[str, Any]:
     """The final state of every variant."""
     return {name: whole(whole_state(*run(name, rank, processes, **options))) for name in names}
 

@@ -18,10 +18,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
-from variants import NAMES, build, loader, same, trainer, whole_state
 
 from gan_modules import ACGAN, GAN, WGANGP, AdversarialModule, CycleGAN, InfoGAN, Pix2Pix, ProgressiveGAN, randomness
 from gan_modules.adversarial import adam
+from variants import FIRST, build, loader, same, trainer, whole_state
 
 
 class Players(AdversarialModule):
@@ -305,7 +305,7 @@ def test_losses_are_logged_as_means_on_log_steps_together(tmp_path: Path) -> Non
     assert [row.get("loss/generator") for row in rows] == [None, 5, 10, 15, 20]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIRST)
 def test_every_variant_logs_its_losses(name: str, tmp_path: Path) -> None:
     run(build(name), loader(name, 4), logger=CSVLogger(tmp_path, name="", version=""))
     first = "critic" if name == "wgan_gp" else "discriminator"
@@ -347,7 +347,7 @@ def test_the_average_copies_running_statistics() -> None:
 # seeds
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIRST)
 def test_a_seed_is_a_run(name: str) -> None:
     states = []
     for seed in (1, 1, 2):
@@ -413,7 +413,7 @@ def watch(module: Any) -> None:
     module.training_step = watched
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIRST)
 def test_no_step_waits_for_the_device(name: str) -> None:
     # the check of gradients reads on the CPU, where that waits for nothing; on a GPU it does not (see below)
     module = build(name, average_decay=0.9, clip_norm=1.0, micro_batches=2, check_finite=False)
@@ -433,7 +433,7 @@ def test_the_watch_sees_a_reading() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIRST)
 def test_no_step_waits_for_a_real_device(name: str) -> None:
     class Strict(Callback):
         def on_train_batch_start(self, *_: Any) -> None:
@@ -467,7 +467,7 @@ def test_no_step_waits_for_a_real_device(name: str) -> None:
         ({"micro_batches": True}, "micro_batches must be a whole number of at least 1, got True"),
     ],
 )
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIRST)
 def test_mechanics_are_checked(name: str, mechanics: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(name, **mechanics)

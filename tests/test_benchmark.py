@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from script_modules import loaded
 from torch import nn
+
+from script_modules import loaded
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from script_modules import loaded
 from torch import Tensor
+
+from script_modules import loaded
 
 
 @pytest.fixture(scope="module")

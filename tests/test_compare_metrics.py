@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 from PIL import Image
+
 from script_modules import loaded
 
 

@@ -5,8 +5,9 @@ from types import ModuleType
 
 import pytest
 import torch
-from script_modules import loaded
 from torchvision.models import alexnet
+
+from script_modules import loaded
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from mnist_files import write_bars
 
 from datamodules import MNIST, StackedMNIST
 from gan_modules import digits
 from gan_modules.digits import DigitClassifier, accuracy, kept_classifier, stacked_classes
 from gan_modules.saving import SealedCheckpointIO
+from mnist_files import write_bars
 
 Part = tuple[torch.Tensor, torch.Tensor]
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from script_modules import loaded
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -26,6 +25,7 @@ from gan_modules.evaluation import scoring, sides
 from gan_modules.evaluation.comparison import data_module
 from gan_modules.metrics import PSNR, FeatureNetwork, Unavailable
 from gan_modules.sampling import save_samples
+from script_modules import loaded
 
 EVALUATE = loaded("evaluate")
 

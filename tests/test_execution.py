@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
-from variants import NAMES, build, loader, losses_of, same, trainer, whole_state
 
 from gan_modules import GAN, WGANGP, AdversarialModule, cli, execution, networks
+from variants import FIRST, build, loader, losses_of, same, trainer, whole_state
 
 FAST = ("wgan_gp", "cyclegan")
 
@@ -49,7 +49,7 @@ def tensors(module: AdversarialModule) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name == "gan on points" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+    "name", [name if name == "gan on points" else pytest.param(name, marks=pytest.mark.slow) for name in FIRST]
 )
 def test_compiled_steps_are_the_eager_ones(name: str, graphs: list[int]) -> None:
     mechanics: dict[str, Any] = {"average_decay": 0.9, "clip_norm": 1.0}
@@ -150,7 +150,7 @@ def gradients(name: str, own: bool, size: int, **options: Any) -> dict[str, Tens
 
 IMAGES = [
     pytest.param(name, own, size, marks=[] if name in FAST else pytest.mark.slow)
-    for name in NAMES
+    for name in FIRST
     for own in (False, True)
     for size in (1, 4)
     # without images, or with batch normalisation of a single pixel

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from variants import build, loader, trainer
 
 from gan_modules.callbacks import SampleGrid
 from gan_modules.cli import fit, main
+from variants import build, loader, trainer
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "sample.py"
 

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
+
 from variants import NAMES, build, loader, losses_of, same, trainer, whole_state
 
 pytestmark = [

@@ -25,13 +25,13 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-from variants import build, loader, same, trainer
 
 from datamodules.loading import ResumableLoader
 from gan_modules import checkpoints, vetting
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.cli import fit, main
 from gan_modules.metrics.inception import inception
+from variants import build, loader, same, trainer
 
 Saved = dict[str, Any]
 Edit = Callable[[Saved], object]

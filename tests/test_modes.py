@@ -8,8 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from mnist_files import write_bars
 from PIL import Image
+
+from mnist_files import write_bars
 from script_modules import loaded
 
 TINY = ["--data", "ring", "--seeds", "2", "--epochs", "0.003", "--samples", "100"]

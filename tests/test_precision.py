@@ -10,14 +10,14 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
-from variants import NAMES, build, loader, same, trainer
 
 from gan_modules import AdversarialModule, networks
 from gan_modules.penalties import gradient_penalty, zero_centred
+from variants import FIRST, build, loader, same, trainer
 
 FAST = ("wgan_gp", "cyclegan")
 every_variant = pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in FIRST]
 )
 
 

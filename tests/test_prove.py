@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from script_modules import SCRIPTS, loaded_in_place
 
 

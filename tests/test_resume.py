@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from lightning.pytorch import Callback, LightningModule, Trainer
-from variants import build, same, trainer, whole_state
 
 from datamodules import Emoji, EmojiUnpaired
+from variants import build, same, trainer, whole_state
 
 BATCHES, EPOCHS = 5, 3
 IN_STEPS = {"max_epochs": -1, "max_steps": BATCHES * EPOCHS}

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import forked
 from lightning.pytorch import Callback
-from variants import same
 
+from forked import forked
 from gan_modules import saving
 from gan_modules.cli import expanded, fit
 from gan_modules.reading import contents
+from variants import same
 
 Run = Callable[..., Path]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from forked import forked
 
+from forked import forked
 from gan_modules import seals
 from gan_modules.reading import contents
 from gan_modules.saving import SealedCheckpointIO, damage, newest, previous

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from launching import launch
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.strategies import DDPStrategy
-from sharded_processes import BATCH, PARTS, RESUMED, interrupted, penalty_alone, resumed, run, states, variations
-from variants import NAMES, assert_close, build, loader, same, trainer
 
 from gan_modules import WGANGP
 from gan_modules.checkpoints import load
 from gan_modules.cli import fit
 from gan_modules.sharding import AdversarialModelParallel
 from gan_modules.strategies import check
+from launching import launch
+from sharded_processes import BATCH, PARTS, RESUMED, interrupted, penalty_alone, resumed, run, states, variations
+from variants import FIRST, assert_close, build, loader, same, trainer
 
 slow = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def ranks(alone: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
 
 
 @slow
-@pytest.mark.parametrize(("kind", "name"), [*product(["states"], NAMES), *product(["parts"], PARTS)])
+@pytest.mark.parametrize(("kind", "name"), [*product(["states"], FIRST), *product(["parts"], PARTS)])
 def test_two_processes_equal_one(kind: str, name: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
     first, second = (each[kind][name] for each in ranks)
     assert same(first, second)

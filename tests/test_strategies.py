@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from launching import launch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from two_processes import BATCHES, states
-from variants import NAMES, assert_close, build, loader, same, trainer
 
 from gan_modules.strategies import AdversarialDDP
+from launching import launch
+from two_processes import BATCHES, states
+from variants import FIRST, NAMES, assert_close, build, loader, same, trainer
+from zoo import CASES
 
 every_variant = pytest.mark.parametrize("name", NAMES)
 
@@ -36,7 +37,7 @@ def test_the_ranks_end_identical(name: str, ranks: list[dict[str, Any]]) -> None
 
 
 @pytest.mark.slow
-@every_variant
+@pytest.mark.parametrize("name", [name for name in NAMES if not CASES[name].coupled])
 def test_two_processes_equal_one(name: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
     pair, single = ranks[0]["states"][name], alone[name]
     assert pair["counters"] == single["counters"] and pair["schedulers"] == single["schedulers"]
@@ -44,7 +45,7 @@ def test_two_processes_equal_one(name: str, ranks: list[dict[str, Any]], alone: 
 
 
 @pytest.mark.slow
-@every_variant
+@pytest.mark.parametrize("name", FIRST)
 def test_lightnings_own_ddp_gives_the_same_run(name: str, ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
     first, second = (each["lightning"][name] for each in ranks)
     assert same(first, second)

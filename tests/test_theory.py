@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import norm
+
 from script_modules import loaded_in_place
 
 STEPS = {"discriminator": 2000, "value": 150, "supports": 1000, "bounds": 150, "transport": 300}

@@ -14,10 +14,10 @@ import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor
-from variants import NAMES, build, loader, trainer, whole_state
 
 from gan_modules import execution
 from gan_modules.strategies import AdversarialDDP
+from variants import FIRST, NAMES, build, loader, trainer, whole_state
 
 BATCHES, BATCH = 6, 8  # the batch of all processes together
 
@@ -87,7 +87,7 @@ def in_parallel(rank: int, processes: int) -> dict[str, Any]:
         run(case, rank, processes, callbacks=[traffic], **options)
         torch.distributed.all_reduce = all_reduce
         results["traffic"][case, n_critic] = traffic.reduced, traffic.needed
-    for name in NAMES:
+    for name in FIRST:
         module, fitted = run(name, rank, processes, strategy="ddp_find_unused_parameters_true")
         results["lightning"][name] = whole_state(module, fitted)
     for name in ("gan", "gan on points", "infogan", "wgan_gp", "pix2pix"):

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import images_of
+from gan_modules.latent import LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
-class GAN(AdversarialModule):
+class GAN(LatentModule):
     """The minimax game of 2014, its non-saturating form, and the maximum-likelihood one of the 2016 tutorial.
 
     Args:
@@ -39,32 +40,15 @@ class GAN(AdversarialModule):
         n_generator: int = 1,
         **mechanics: Unpack[Mechanics],
     ) -> None:
-        super().__init__(**mechanics)
+        super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "generator_objective"])
-        checks.whole(1, latent_dim=latent_dim, n_generator=n_generator)
+        checks.whole(1, n_generator=n_generator)
         checks.function(generator_objective=generator_objective)
         checks.positive(generator_learning_rate=generator_learning_rate)
         checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
-        self.generator, self.discriminator = generator, discriminator
-        self.latent_dim, self.generator_objective = latent_dim, generator_objective
+        self.discriminator, self.generator_objective = discriminator, generator_objective
         self.learning_rates, self.betas = (discriminator_learning_rate, generator_learning_rate), betas
         self.n_generator = n_generator
-        self.register_generators("generator")
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.serving("generator")(z)
-
-    def prior(self, n: int) -> Tensor:
-        """Noise `(n, latent_dim)`."""
-        return self.normal(n, self.latent_dim)
-
-    def sample(self, n: int) -> Tensor:
-        """`n` generated samples."""
-        return self(self.prior(n))
-
-    def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
-        """Inputs of `forward` for a grid of samples."""
-        return (self.prior(rows * columns),)
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
         """Algorithm 1, line 4: log D(x) + log(1 - D(G(z))), ascended."""
@@ -81,10 +65,6 @@ class GAN(AdversarialModule):
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real))
         for _ in range(self.n_generator):
             self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        real = images_of(batch)
-        return {"real": real, "fake": self.sample(len(real))}
 
     def configure_optimizers(self) -> list[Optimizer]:
         networks = self.discriminator, self.generator

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.codes import draw_codes, negative_log_likelihood
+from gan_modules.latent import LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
-class InfoGAN(AdversarialModule):
+class InfoGAN(LatentModule):
     """Codes in the noise that a third head must read off the picture.
 
     The bound on the mutual information is maximised by the generator and by Q, which shares all but its head with D
@@ -48,22 +49,17 @@ class InfoGAN(AdversarialModule):
         betas: tuple[float, float] = (0.5, 0.999),
         **mechanics: Unpack[Mechanics],
     ) -> None:
-        super().__init__(**mechanics)
-        self.save_hyperparameters(ignore=["generator", "trunk", "discriminator_head", "recognition_head"])
         checks.whole(0, noise_dim=noise_dim, continuous=continuous)
         checks.whole(1, categories=categories)
+        super().__init__(generator, noise_dim + categories + continuous, **mechanics)
+        self.save_hyperparameters(ignore=["generator", "trunk", "discriminator_head", "recognition_head"])
         checks.not_negative(information_weight=information_weight)
         checks.positive(generator_learning_rate=generator_learning_rate)
         checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
-        self.generator, self.trunk = generator, trunk
-        self.discriminator_head, self.recognition_head = discriminator_head, recognition_head
+        self.trunk, self.discriminator_head, self.recognition_head = trunk, discriminator_head, recognition_head
         self.noise_dim, self.categories, self.continuous = noise_dim, categories, continuous
         self.information_weight, self.betas = information_weight, betas
         self.learning_rates = discriminator_learning_rate, generator_learning_rate
-        self.register_generators("generator")
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.serving("generator")(z)
 
     def codes(self, n: int) -> Tensor:
         """Codes `(n, categories + continuous)`."""
@@ -76,10 +72,6 @@ class InfoGAN(AdversarialModule):
     def prior(self, n: int) -> Tensor:
         """Noise and codes `(n, noise_dim + categories + continuous)`."""
         return torch.cat([self.noise(n), self.codes(n)], dim=1)
-
-    def sample(self, n: int) -> Tensor:
-        """`n` generated images."""
-        return self(self.prior(n))
 
     def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
         """Inputs of `forward` for a grid: one noise, a category a row, the first continuous code from -1 to 1.
@@ -122,10 +114,6 @@ class InfoGAN(AdversarialModule):
         loss, information = self.descend(discriminator_optimizer, self.discriminator_loss, real)
         self.record(discriminator=loss, information=information)
         self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        real = images_of(batch)
-        return {"real": real, "fake": self.sample(len(real))}
 
     def configure_optimizers(self) -> list[Optimizer]:
         networks = (self.trunk, self.discriminator_head, self.recognition_head), (self.generator,)

@@ -13,11 +13,12 @@ from gan_modules import checks
 from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.growth import Growth, images_at
+from gan_modules.latent import LatentModule
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import gradient_penalty
 
 
-class ProgressiveGAN(AdversarialModule):
+class ProgressiveGAN(LatentModule):
     """Networks that grow from 4 x 4 pixels to full size, trained as WGAN-GP with a drift term.
 
     A batch is cut into batches of the size that the present resolution is trained with, a step each, so that the data
@@ -54,19 +55,17 @@ class ProgressiveGAN(AdversarialModule):
         betas: tuple[float, float] = (0.0, 0.99),
         **mechanics: Unpack[Mechanics],
     ) -> None:
-        super().__init__(**mechanics)
+        super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
-        checks.whole(1, latent_dim=latent_dim)
         _check_batch_sizes({} if batch_sizes is None else batch_sizes)
         checks.not_negative(penalty_weight=penalty_weight, drift_weight=drift_weight)
         checks.adam(betas, learning_rate=learning_rate)
-        self.generator, self.discriminator = generator, discriminator
+        self.discriminator = discriminator
         self.growth = Growth(_stages(generator, discriminator), stable_images, fade_images)
-        self.latent_dim, self.batch_sizes = latent_dim, dict(batch_sizes or {})
+        self.batch_sizes = dict(batch_sizes or {})
         self.penalty_weight, self.drift_weight = penalty_weight, drift_weight
         self.learning_rate, self.betas = learning_rate, betas
         self.images_shown, self.phase = 0, (0, False)
-        self.register_generators("generator")
 
     def forward(self, z: Tensor) -> Tensor:
         stage, fade = self.growth.at(self.images_shown)
@@ -74,17 +73,9 @@ class ProgressiveGAN(AdversarialModule):
             self.serving("generator")(z, stage, self.argument(fade)), scale_factor=2 ** (self.growth.stages - 1 - stage)
         )
 
-    def prior(self, n: int) -> Tensor:
-        """Noise `(n, latent_dim)`."""
-        return self.normal(n, self.latent_dim)
-
     def sample(self, n: int) -> Tensor:
         """`n` generated images of the present resolution, shown at full size."""
         return self(self.prior(n))
-
-    def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
-        """Inputs of `forward` for a grid of samples."""
-        return (self.prior(rows * columns),)
 
     def argument(self, fade: float) -> float | Tensor:
         """`fade` as networks take it: compiled ones are compiled anew for each number, but not for each tensor."""
@@ -138,10 +129,6 @@ class ProgressiveGAN(AdversarialModule):
         loss, distance = self.descend(discriminator_optimizer, self.discriminator_loss, real, stage, fade)
         self.record(discriminator=loss, distance=distance)
         self.record(generator=self.descend(generator_optimizer, self.generator_loss, real, stage, fade))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        real = images_of(batch)
-        return {"real": real, "fake": self.sample(len(real))}
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [adam(net.parameters(), self.learning_rate, self.betas) for net in (self.discriminator, self.generator)]

@@ -6,14 +6,15 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import images_of
+from gan_modules.latent import LatentModule
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import gradient_penalty
 from gan_modules.schedules import linear_to_zero, scheduled
 
 
-class WGANGP(AdversarialModule):
+class WGANGP(LatentModule):
     """A critic held near the 1-Lipschitz functions by the norm of its gradient.
 
     Args:
@@ -41,32 +42,15 @@ class WGANGP(AdversarialModule):
         decay_steps: int | None = None,
         **mechanics: Unpack[Mechanics],
     ) -> None:
-        super().__init__(**mechanics)
+        super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "critic"])
-        checks.whole(1, latent_dim=latent_dim, n_critic=n_critic, generator_batch=generator_batch)
+        checks.whole(1, n_critic=n_critic, generator_batch=generator_batch)
         checks.whole(1, decay_steps=1 if decay_steps is None else decay_steps)
         checks.not_negative(penalty_weight=penalty_weight)
         checks.adam(betas, learning_rate=learning_rate)
-        self.generator, self.critic = generator, critic
-        self.latent_dim, self.n_critic, self.generator_batch = latent_dim, n_critic, generator_batch
+        self.critic, self.n_critic, self.generator_batch = critic, n_critic, generator_batch
         self.penalty_weight, self.learning_rate, self.betas = penalty_weight, learning_rate, betas
         self.decay_steps = decay_steps
-        self.register_generators("generator")
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.serving("generator")(z)
-
-    def prior(self, n: int) -> Tensor:
-        """Noise `(n, latent_dim)`."""
-        return self.normal(n, self.latent_dim)
-
-    def sample(self, n: int) -> Tensor:
-        """`n` generated images."""
-        return self(self.prior(n))
-
-    def grid_inputs(self, rows: int, columns: int) -> tuple[Tensor]:
-        """Inputs of `forward` for a grid of samples."""
-        return (self.prior(rows * columns),)
 
     def critic_loss(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """Algorithm 1, lines 4 to 8; beside it the estimate of the Wasserstein distance."""
@@ -88,10 +72,6 @@ class WGANGP(AdversarialModule):
         self.record(critic=loss, distance=distance)
         if self.batches_seen % self.n_critic == 0:
             self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        real = images_of(batch)
-        return {"real": real, "fake": self.sample(len(real))}
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         critic_steps = self.decay_steps and self.decay_steps * self.n_critic

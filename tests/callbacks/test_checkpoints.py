@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from variants import build, loader, same, trainer, whole_state
 
 from datamodules import Emoji
 from datamodules.order import Batches, Raw, Request
 from gan_modules.callbacks import Checkpoints
+from variants import build, loader, same, trainer, whole_state
 
 FIT = Path(__file__).parents[2] / "scripts" / "fit.py"
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from launching import launch
 from PIL import Image
+
+from launching import launch
 from scored_processes import ITEMS, LIMITS, PROCESSES, results
 from variants import same
 

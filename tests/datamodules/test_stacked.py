@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mnist_files import write_bars
 
 from datamodules import StackedMNIST
+from mnist_files import write_bars
 
 
 def test_the_channels_show_the_label(tmp_path: Path) -> None:

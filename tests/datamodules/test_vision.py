@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mnist_files import write_mnist
 
 from datamodules import CIFAR10, CIFAR100, KMNIST, MNIST, Arrays, FashionMNIST
 from datamodules.vision import resized
+from mnist_files import write_mnist
 
 RNG = np.random.default_rng(0)
 

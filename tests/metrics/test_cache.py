@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from forked import forked
 from torch import Tensor, nn
 
+from forked import forked
 from gan_modules import seals
 from gan_modules.metrics import FeatureMetric, FeatureNetwork
 from gan_modules.metrics.cache import folder_of, keep, load, path_of, take

@@ -1,0 +1,15 @@
+"""All variants, tiny."""
+
+from zoo import conditional, convergence, energy, first, objectives, others, style, transport
+from zoo.case import Case
+
+CASES: dict[str, Case] = {
+    **first.CASES,
+    **objectives.CASES,
+    **transport.CASES,
+    **energy.CASES,
+    **convergence.CASES,
+    **style.CASES,
+    **conditional.CASES,
+    **others.CASES,
+}

@@ -1,0 +1,5 @@
+"""Other objectives of the discriminator's score."""
+
+from zoo.case import Case
+
+CASES: dict[str, Case] = {}

@@ -1,0 +1,5 @@
+"""StyleGAN2."""
+
+from zoo.case import Case
+
+CASES: dict[str, Case] = {}
