@@ -3,6 +3,6 @@
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
-from gan_modules.unconditional import GAN, WGANGP, InfoGAN, ProgressiveGAN
+from gan_modules.unconditional import GAN, LSGAN, WGANGP, InfoGAN, ProgressiveGAN
 
-__all__ = ["ACGAN", "GAN", "WGANGP", "AdversarialModule", "CycleGAN", "InfoGAN", "Pix2Pix", "ProgressiveGAN"]
+__all__ = ["ACGAN", "GAN", "LSGAN", "WGANGP", "AdversarialModule", "CycleGAN", "InfoGAN", "Pix2Pix", "ProgressiveGAN"]

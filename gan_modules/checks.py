@@ -27,6 +27,13 @@ def fraction(**values: float) -> None:
             raise ValueError(f"{name} must be in [0, 1), got {value!r}; give a number of at least 0 and below 1")
 
 
+def numbers(count: int, /, **values: Sequence[float]) -> None:
+    """Raise ValueError unless every value is a sequence of `count` finite numbers."""
+    for name, value in values.items():
+        if not isinstance(value, (list, tuple)) or len(value) != count or not all(map(_is_finite, value)):
+            raise ValueError(f"{name} must be {count} numbers, got {value!r}; {tuple(range(count))} is one such list")
+
+
 def whole(minimum: int, below: int = 10**9, /, **values: int) -> None:
     """Raise ValueError unless every value is an integer in [minimum, below).
 

@@ -39,6 +39,7 @@ WRONG: dict[Any, list[Any]] = {
     str: [3, ""],
     tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
+    tuple[float, float, float]: [0.5, "abc", (0, 1), (0, 1, 1, 1), (0, math.nan, 1), (0, True, 0), ("a", "b", "c")],
     torch.Tensor: [3, "ab", torch.zeros(3), torch.zeros(0, 2)],
     Mapping[int, int]: [[4], {4: 0}, {4: 1.5}, {4: "8"}, {"4": 8}, {0: 8}, {True: 8}],
 }

@@ -2,7 +2,8 @@
 
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.infogan import InfoGAN
+from gan_modules.unconditional.lsgan import LSGAN
 from gan_modules.unconditional.pggan import ProgressiveGAN
 from gan_modules.unconditional.wgan_gp import WGANGP
 
-__all__ = ["GAN", "WGANGP", "InfoGAN", "ProgressiveGAN"]
+__all__ = ["GAN", "LSGAN", "WGANGP", "InfoGAN", "ProgressiveGAN"]
