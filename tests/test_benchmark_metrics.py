@@ -44,7 +44,7 @@ def test_formulas_agree_and_memory_is_told(script: ModuleType, capsys: pytest.Ca
     assert all(row["seconds"] > 0 and min(row["times_torchmetrics"]) > 0 for row in distances.values())
     script.show({"images": 3, "distance": distances, "memory": script.compare_memory(16)})
     printed = capsys.readouterr().out
-    assert "torch-fidelity" in printed and "16384 images" in printed
+    assert "torch-fidelity" in printed and "x matrix root" in printed and "16384 images" in printed
 
 
 def test_a_folder_of_pictures_serves_as_well(script: ModuleType, images: Tensor, tmp_path: Path) -> None:
