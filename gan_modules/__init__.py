@@ -1,8 +1,19 @@
 """The GANs of the literature as PyTorch Lightning modules."""
 
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.conditional import ACGAN
+from gan_modules.conditional import ACGAN, CGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import GAN, LSGAN, WGANGP, InfoGAN, ProgressiveGAN
 
-__all__ = ["ACGAN", "GAN", "LSGAN", "WGANGP", "AdversarialModule", "CycleGAN", "InfoGAN", "Pix2Pix", "ProgressiveGAN"]
+__all__ = [
+    "ACGAN",
+    "CGAN",
+    "GAN",
+    "LSGAN",
+    "WGANGP",
+    "AdversarialModule",
+    "CycleGAN",
+    "InfoGAN",
+    "Pix2Pix",
+    "ProgressiveGAN",
+]

@@ -184,6 +184,7 @@ class Heads(nn.Module):
 
 def all_networks() -> list[nn.Module]:
     return [
+        networks.ConditionalDCGANDiscriminator(image_size=8, width=4),
         networks.DCGANDiscriminator(image_size=8, width=4, num_classes=2),
         networks.DCGANGenerator(image_size=8, width=4),
         networks.DCGANTrunk(image_size=8, width=4, features=8),

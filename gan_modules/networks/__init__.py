@@ -1,6 +1,13 @@
 """Plain networks: any `nn.Module` with the same signature does in their place."""
 
-from gan_modules.networks.dcgan import DCGANDiscriminator, DCGANGenerator, DCGANTrunk, RecognitionHead, ScoreHead
+from gan_modules.networks.dcgan import (
+    ConditionalDCGANDiscriminator,
+    DCGANDiscriminator,
+    DCGANGenerator,
+    DCGANTrunk,
+    RecognitionHead,
+    ScoreHead,
+)
 from gan_modules.networks.init import init_glorot, init_normal
 from gan_modules.networks.layers import (
     Dropout,
@@ -23,6 +30,7 @@ from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
+    "ConditionalDCGANDiscriminator",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DCGANTrunk",

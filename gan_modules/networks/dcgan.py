@@ -2,11 +2,13 @@
 
 Radford et al. (2016), "Unsupervised representation learning with deep convolutional GANs", section 3: strided
 convolutions, batch norm everywhere but at the generator's output and the discriminator's input, ReLU in the generator
-and leaky ReLU in the discriminator. The heads are those of InfoGAN and ACGAN.
+and leaky ReLU in the discriminator. The heads are those of InfoGAN and ACGAN, the joined labels those of CGAN.
 """
 
 from itertools import pairwise
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_modules import checks
@@ -108,6 +110,45 @@ class DCGANDiscriminator(nn.Module):
         features = self.trunk(images)
         scores = self.score(features).flatten()
         return scores if self.classify is None else (scores, self.classify(features).flatten(1))
+
+
+class ConditionalDCGANDiscriminator(nn.Module):
+    """Images (n, channels, h, w) and labels (n,) -> scores (n,).
+
+    The label is joined to the input as one map a class, of ones for the image's own class and of zeros for the others
+    (Mirza and Osindero, 2014, "Conditional generative adversarial nets", section 3.2).
+
+    Args:
+        image_size: 4, 5, 6 or 7 times a power of two, at least 8.
+        channels: of the images.
+        width: feature maps of the first layer; they double with every halving of the size, up to 8 times.
+        norm: after every layer but the first; None for biases instead.
+        num_classes: number of classes.
+
+    Raises:
+        ValueError: for another image_size; from `forward`, for images of another shape.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        width: int = 64,
+        norm: Norm | None = nn.BatchNorm2d,
+        num_classes: int = 10,
+    ) -> None:
+        super().__init__()
+        checks.whole(1, channels=channels, num_classes=num_classes)
+        self.image_size, self.channels, self.num_classes = image_size, channels, num_classes
+        self.trunk = _Halvings(image_size, channels + num_classes, width, norm)
+        self.score = nn.Conv2d(self.trunk.out_channels, 1, self.trunk.base, bias=norm is None)
+        init_normal(self)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        check_images(images, self.channels, self.image_size)
+        maps = F.one_hot(labels, self.num_classes).to(images.dtype)[:, :, None, None]
+        joined = torch.cat([images, maps.expand(-1, -1, *images.shape[2:])], dim=1)
+        return self.score(self.trunk(joined)).flatten()
 
 
 class DCGANTrunk(nn.Module):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules.networks import (
+    ConditionalDCGANDiscriminator,
     DCGANDiscriminator,
     DCGANGenerator,
     DCGANTrunk,
@@ -54,6 +55,9 @@ CASES = {
     "dcgan discriminator without norm": Case(lambda: DCGANDiscriminator(24, 3, 4, norm=None), ((3, 24, 24),), ((),)),
     "dcgan discriminator of classes": Case(
         lambda: DCGANDiscriminator(20, 1, 4, num_classes=3), ((1, 20, 20),), ((), (3,))
+    ),
+    "conditional dcgan discriminator": Case(
+        lambda: ConditionalDCGANDiscriminator(16, 3, 4, num_classes=3), ((3, 16, 16), ()), ((),)
     ),
     "dcgan trunk": Case(lambda: DCGANTrunk(16, 3, 4, features=9), ((3, 16, 16),), ((9,),), smallest_batch=2),
     "score head": Case(lambda: ScoreHead(9), ((9,),), ((),)),

@@ -1,5 +1,37 @@
 """Labels and half-labels."""
 
-from zoo.case import Case
+from typing import Any
 
-CASES: dict[str, Case] = {}
+import torch
+from torch import Tensor, nn
+
+from gan_modules import CGAN, AdversarialModule, networks
+from zoo.case import Case
+from zoo.own import CLASSES, LATENT, SIZE, Draw
+
+
+class JudgeOfClass(nn.Module):
+    """A user's discriminator, which is told the class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, stride=2, padding=1)
+        self.embed = nn.Embedding(CLASSES, 6)
+        self.score = nn.Linear(6 * 4 * 4, 1)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        features = torch.sigmoid(self.conv(images) + self.embed(labels)[:, :, None, None])
+        return self.score(nn.functional.adaptive_avg_pool2d(features, 4).flatten(1)).squeeze(1)
+
+
+def _cgan(own: bool, **options: Any) -> AdversarialModule:
+    if own:
+        return CGAN(Draw(classes=CLASSES), JudgeOfClass(), CLASSES, LATENT, **options)
+    generator = networks.DCGANGenerator(LATENT, SIZE, 3, 4, num_classes=CLASSES)
+    judge = networks.ConditionalDCGANDiscriminator(SIZE, 3, 4, num_classes=CLASSES)
+    return CGAN(generator, judge, CLASSES, LATENT, **options)
+
+
+CASES = {
+    "cgan": Case(_cgan, "labelled"),
+}
