@@ -23,7 +23,8 @@ class GAN(LatentModule):
         generator_objective: scores of generated samples -> the generator's loss: `minimax_generator`,
             `non_saturating_generator` or `maximum_likelihood_generator` of `gan_modules.objectives`.
         generator_learning_rate, discriminator_learning_rate, betas: of Adam (the defaults are DCGAN's, section 4).
-        n_generator: generator steps, each on fresh noise, after each discriminator step (2014: 1; the stacked digits of
+        n_discriminator: discriminator steps, each on fresh data, for one turn of the generator (Algorithm 1's k: 1).
+        n_generator: generator steps a turn, each on fresh noise (2014: 1; the stacked digits of
             VEEGAN and PacGAN: 2).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
@@ -37,18 +38,19 @@ class GAN(LatentModule):
         generator_learning_rate: float = 2e-4,
         discriminator_learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
+        n_discriminator: int = 1,
         n_generator: int = 1,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "generator_objective"])
-        checks.whole(1, n_generator=n_generator)
+        checks.whole(1, n_discriminator=n_discriminator, n_generator=n_generator)
         checks.function(generator_objective=generator_objective)
         checks.positive(generator_learning_rate=generator_learning_rate)
         checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
         self.discriminator, self.generator_objective = discriminator, generator_objective
         self.learning_rates, self.betas = (discriminator_learning_rate, generator_learning_rate), betas
-        self.n_generator = n_generator
+        self.n_discriminator, self.n_generator = n_discriminator, n_generator
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
         """Algorithm 1, line 4: log D(x) + log(1 - D(G(z))), ascended."""
@@ -63,8 +65,9 @@ class GAN(LatentModule):
         real = images_of(batch)
         discriminator_optimizer, generator_optimizer = self.optimizers()
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real))
-        for _ in range(self.n_generator):
-            self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
+        if self.batches_seen % self.n_discriminator == 0:
+            for _ in range(self.n_generator):
+                self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
 
     def configure_optimizers(self) -> list[Optimizer]:
         networks = self.discriminator, self.generator
