@@ -3,7 +3,7 @@
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
-from gan_modules.unconditional import GAN, LSGAN, WGANGP, InfoGAN, ProgressiveGAN
+from gan_modules.unconditional import GAN, LSGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN
 
 __all__ = [
     "ACGAN",
@@ -14,6 +14,7 @@ __all__ = [
     "AdversarialModule",
     "CycleGAN",
     "InfoGAN",
+    "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
 ]

@@ -39,7 +39,7 @@ from torchmetrics import Metric
 from tqdm import tqdm
 
 from datamodules import BatchedDataModule, Grid, Ring, StackedMNIST
-from gan_modules import GAN, WGANGP, AdversarialModule, checks, saving
+from gan_modules import GAN, WGANGP, AdversarialModule, PacGAN, checks, saving
 from gan_modules.callbacks import Checkpoints, Modes, drawing
 from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
@@ -60,10 +60,14 @@ COLUMNS = {"modes": ("modes", 1, 1), "high_quality": ("high quality %", 100, 1),
 POINTS: Mapping[str, Build] = {
     "gan": lambda: GAN(MLPGenerator(), MLPDiscriminator(), 2, **rates(1e-4), betas=(0.8, 0.999)),
     "wgan_gp": lambda: WGANGP(MLPGenerator(), MLPDiscriminator(), 2, penalty_weight=0.1, betas=(0.5, 0.9)),
+    "pacgan2": lambda: PacGAN(MLPGenerator(), MLPDiscriminator((4,)), 2),
 }
 STACKED: Mapping[str, Build] = {
     "gan": lambda: GAN(StackedGenerator(), StackedDiscriminator(), 100, **rates(2e-4), n_generator=2),
     "wgan_gp": lambda: WGANGP(StackedGenerator(), StackedDiscriminator(norm=None), 100, betas=(0.5, 0.9)),
+    "pacgan2": lambda: PacGAN(
+        StackedGenerator(), StackedDiscriminator(6), 100, n_generator=2, learning_rate=2e-4, betas=(0.5, 0.999)
+    ),
 }
 
 

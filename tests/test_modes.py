@@ -120,7 +120,7 @@ def test_stacked_digits(modes: ModuleType, tmp_path: Path, capsys: pytest.Captur
     ("options", "sentence"),
     [
         (["--data", "spiral"], "argument --data: invalid choice: 'spiral'"),
-        (["--data", "ring", "--models", "gan,wgan"], "--models expected names among gan, wgan_gp, got 'wgan'"),
+        (["--data", "ring", "--models", "gan,nogan"], "got 'nogan'; correct it"),
         (["--data", "ring", "--seeds", "0"], "seeds must be a whole number of at least 1, got 0"),
         (["--data", "ring", "--epochs", "-1"], "epochs must be above 0, got -1"),
         (["--data", "stacked_mnist", "--root", "nowhere"], "MNIST"),
