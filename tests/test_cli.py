@@ -49,7 +49,7 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in ("cyclegan", "pix2pix") else ())
+        pytest.param(name, marks=() if name in ("gan", "wgan_gp", "acgan") else pytest.mark.slow)
         for name in presets("gan_modules")
         if not name.endswith("_paper")
     ],

@@ -19,6 +19,9 @@ from variants import FIRST, LATENT_MODELS, NAMES, build, loader, same, shape_of,
 from zoo import CASES
 
 every_variant = pytest.mark.parametrize("name", NAMES)
+whole_runs = pytest.mark.parametrize(
+    "name", [name if name in FIRST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 Interrupted = Callable[[str], tuple[dict[str, Any], Path]]
 MECHANICS: dict[str, Any] = {"average_decay": 0.9, "clip_norm": 1.0}
 
@@ -102,7 +105,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
     return run
 
 
-@every_variant
+@whole_runs
 def test_a_checkpoint_restores_everything(name: str, interrupted: Interrupted) -> None:
     expected, folder = interrupted(name)
     module = build(name, seed=1, **MECHANICS)
@@ -115,7 +118,7 @@ def test_a_checkpoint_restores_everything(name: str, interrupted: Interrupted) -
     assert module.seed is not None and module.generator_steps > 0
 
 
-@every_variant
+@whole_runs
 def test_load_from_checkpoint_needs_only_the_networks(name: str, interrupted: Interrupted) -> None:
     expected, folder = interrupted(name)
     fresh = build(name, seed=1, **MECHANICS)
@@ -126,7 +129,7 @@ def test_load_from_checkpoint_needs_only_the_networks(name: str, interrupted: In
     assert module.hparams == fresh.hparams
 
 
-@every_variant
+@whole_runs
 def test_a_run_that_was_stopped_equals_the_one_that_was_not(name: str, interrupted: Interrupted) -> None:
     expected, folder = interrupted(name)
     module = build(name, seed=1, **MECHANICS)
@@ -173,7 +176,7 @@ class Sampling(Callback):
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["ours", "user's networks"])
-@every_variant
+@whole_runs
 def test_validation_and_sampling_do_not_change_training(name: str, own: bool) -> None:
     states = []
     for watched in (False, True):
@@ -186,7 +189,7 @@ def test_validation_and_sampling_do_not_change_training(name: str, own: bool) ->
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["ours", "user's networks"])
-@every_variant
+@whole_runs
 def test_bfloat16_stays_finite(name: str, own: bool) -> None:
     module = build(name, own, **MECHANICS)
     fitted = trainer(precision="bf16-mixed")
@@ -195,8 +198,10 @@ def test_bfloat16_stays_finite(name: str, own: bool) -> None:
     assert fitted.callback_metrics and all(value.isfinite() for value in fitted.callback_metrics.values())
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not CASES[name].coupled])
+@whole_runs
 def test_microbatches_are_the_batch(name: str) -> None:
+    if CASES[name].coupled:
+        pytest.skip("its losses couple the samples of a batch")
     states = []
     for parts in (1, 2):
         module = build(name, own=True, micro_batches=parts, **MECHANICS)
@@ -207,7 +212,7 @@ def test_microbatches_are_the_batch(name: str) -> None:
         torch.testing.assert_close(states[1][key], value, rtol=1e-10, atol=1e-11)
 
 
-@every_variant
+@whole_runs
 def test_clipping_bounds_the_gradient_of_every_step(name: str) -> None:
     module = build(name, clip_norm=0.01)
     descents = Descents(module)
@@ -293,7 +298,7 @@ def test_grids_are_laid_out_as_the_model_wants_them() -> None:
     torch.testing.assert_close(code[4, :, 1], torch.linspace(-2, 2, 4))
 
 
-@every_variant
+@whole_runs
 def test_a_gradient_that_is_not_finite_stops_the_run_before_its_step(name: str, tmp_path: Path) -> None:
     for child in networks_of(build(name)):
         module = build(name, **MECHANICS)
