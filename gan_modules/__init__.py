@@ -3,13 +3,14 @@
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
-from gan_modules.unconditional import GAN, LSGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN
+from gan_modules.unconditional import GAN, LSGAN, SNGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN
 
 __all__ = [
     "ACGAN",
     "CGAN",
     "GAN",
     "LSGAN",
+    "SNGAN",
     "WGANGP",
     "AdversarialModule",
     "CycleGAN",

@@ -67,7 +67,7 @@ def test_a_step_reduces_the_gradients_that_it_uses_and_nothing_else(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gan", "gan on points", "infogan", "wgan_gp", "pix2pix"])
+@pytest.mark.parametrize("name", ["gan", "gan on points", "infogan", "wgan_gp", "pix2pix", "sngan"])
 def test_batch_statistics_stay_together(name: str, ranks: list[dict[str, Any]]) -> None:
     assert same(*(each["batch norm"][name] for each in ranks))
     assert ranks[0]["said"][name] and not ranks[1]["said"][name], "the first process says that they are apart"

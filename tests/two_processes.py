@@ -90,7 +90,7 @@ def in_parallel(rank: int, processes: int) -> dict[str, Any]:
     for name in FIRST:
         module, fitted = run(name, rank, processes, strategy="ddp_find_unused_parameters_true")
         results["lightning"][name] = whole_state(module, fitted)
-    for name in ("gan", "gan on points", "infogan", "wgan_gp", "pix2pix"):
+    for name in ("gan", "gan on points", "infogan", "wgan_gp", "pix2pix", "sngan"):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             module, fitted = run(name, rank, processes, own=False, strategy="adversarial_ddp")

@@ -25,6 +25,7 @@ from gan_modules.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_modules.networks.patchgan import PatchDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
+from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
 from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
@@ -59,4 +60,5 @@ __all__ = [
     "UNetGenerator",
     "init_glorot",
     "init_normal",
+    "spectrally_normalised",
 ]

@@ -15,6 +15,7 @@ from gan_modules import checks
 from gan_modules.networks.checks import base_and_doublings, check_features, check_images, join_labels
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import InstanceNorm, Norm, normalised
+from gan_modules.networks.spectral import spectrally_normalised
 
 
 def _widths(width: int, doublings: int) -> list[int]:
@@ -86,6 +87,7 @@ class DCGANDiscriminator(nn.Module):
         norm: after every layer but the first; None for biases instead (as a per-sample gradient penalty asks).
         num_classes: of the second head (Odena et al., 2017, "Conditional image synthesis with auxiliary classifier
             GANs"); 0 for none.
+        spectral_norm: see `spectrally_normalised`; goes with `norm=None` (Miyato et al., 2018, table 3).
 
     Raises:
         ValueError: for another image_size; from `forward`, for images of another shape.
@@ -98,13 +100,17 @@ class DCGANDiscriminator(nn.Module):
         width: int = 64,
         norm: Norm | None = nn.BatchNorm2d,
         num_classes: int = 0,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         checks.whole(0, num_classes=num_classes)
+        checks.switch(spectral_norm=spectral_norm)
         self.trunk = _Halvings(image_size, channels, width, norm)
         self.score = nn.Conv2d(self.trunk.out_channels, 1, self.trunk.base, bias=norm is None)
         self.classify = nn.Conv2d(self.trunk.out_channels, num_classes, self.trunk.base) if num_classes else None
         init_normal(self)
+        if spectral_norm:
+            spectrally_normalised(self)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         features = self.trunk(images)

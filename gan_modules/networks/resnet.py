@@ -8,13 +8,13 @@ import math
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
 
 from gan_modules import checks
 from gan_modules.networks.checks import base_and_doublings, check_images, join_labels
 from gan_modules.networks.init import init_glorot
 from gan_modules.networks.layers import Norm, normalised
 from gan_modules.networks.resampling import DownConv2d, UpConv2d
+from gan_modules.networks.spectral import spectrally_normalised
 
 
 class _Residual(nn.Module):
@@ -33,35 +33,39 @@ def _activation(norm: Norm | None, channels: int) -> list[nn.Module]:
     return [*normalised(norm, channels), nn.ReLU(inplace=norm is not None)]
 
 
-def _up(channels: int) -> nn.Module:
+def up(inputs: int, outputs: int) -> nn.Module:
+    """A block that doubles the size; (n, inputs, h, w) -> (n, outputs, 2h, 2w)."""
     # A 1 x 1 convolution commutes with resampling: it is put on the smaller side, at a quarter of the cost.
-    shortcut = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.Upsample(scale_factor=2))
+    shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2))
     return _Residual(
         shortcut,
-        *_activation(nn.BatchNorm2d, channels),
-        UpConv2d(channels, channels),
-        *_activation(nn.BatchNorm2d, channels),
-        nn.Conv2d(channels, channels, 3, padding=1),
+        *_activation(nn.BatchNorm2d, inputs),
+        UpConv2d(inputs, outputs),
+        *_activation(nn.BatchNorm2d, outputs),
+        nn.Conv2d(outputs, outputs, 3, padding=1),
     )
 
 
-def _first(in_channels: int, channels: int) -> nn.Module:
+def first(in_channels: int, channels: int) -> nn.Module:
+    """A discriminator's first block; (n, in_channels, h, w) -> (n, channels, h/2, w/2)."""
     shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(in_channels, channels, 1))
     convolution = nn.Conv2d(in_channels, channels, 3, padding=1)
     return _Residual(shortcut, convolution, nn.ReLU(inplace=True), DownConv2d(channels, channels))
 
 
-def _down(channels: int, norm: Norm | None) -> nn.Module:
+def down(inputs: int, outputs: int, norm: Norm | None = None) -> nn.Module:
+    """A block that halves the size; (n, inputs, h, w) -> (n, outputs, h/2, w/2)."""
     return _Residual(
-        nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(channels, channels, 1)),
-        *_activation(norm, channels),
-        nn.Conv2d(channels, channels, 3, padding=1),
-        *_activation(norm, channels),
-        DownConv2d(channels, channels),
+        nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1)),
+        *_activation(norm, inputs),
+        nn.Conv2d(inputs, outputs, 3, padding=1),
+        *_activation(norm, outputs),
+        DownConv2d(outputs, outputs),
     )
 
 
-def _same(channels: int, norm: Norm | None) -> nn.Module:
+def same(channels: int, norm: Norm | None = None) -> nn.Module:
+    """A block that keeps the size; (n, channels, h, w) -> the same."""
     return _Residual(
         nn.Identity(),
         *_activation(norm, channels),
@@ -94,7 +98,7 @@ class ResNetGenerator(nn.Module):
         self.base, doublings = base_and_doublings(image_size)
         self.latent_dim, self.num_classes, self.width = latent_dim, num_classes, width
         self.input = nn.Linear(latent_dim + num_classes, width * self.base**2)
-        self.blocks = nn.Sequential(*(_up(width) for _ in range(doublings)))
+        self.blocks = nn.Sequential(*(up(width, width) for _ in range(doublings)))
         self.output = nn.Sequential(
             nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Conv2d(width, channels, 3, padding=1), nn.Tanh()
         )
@@ -137,13 +141,12 @@ class ResNetCritic(nn.Module):
         checks.switch(spectral_norm=spectral_norm)
         doublings = base_and_doublings(image_size)[1]
         self.image_size, self.channels, self.spectral_norm = image_size, channels, spectral_norm
-        halvings = [_down(width, norm) for _ in range(doublings - 2)]
-        self.blocks = nn.Sequential(_first(channels, width), *halvings, _same(width, norm), _same(width, norm))
+        halvings = [down(width, width, norm) for _ in range(doublings - 2)]
+        self.blocks = nn.Sequential(first(channels, width), *halvings, same(width, norm), same(width, norm))
         self.output = nn.Linear(width, 1)
         init_glorot(self.output)
         if spectral_norm:
-            for layer in [m for m in self.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]:
-                parametrizations.spectral_norm(layer)
+            spectrally_normalised(self)
 
     def forward(self, images: Tensor) -> Tensor:
         check_images(images, self.channels, self.image_size)

@@ -53,6 +53,9 @@ CASES = {
     "dcgan generator of classes": Case(lambda: DCGANGenerator(7, 28, 1, 4, num_classes=3), ((7,), ()), ((1, 28, 28),)),
     "dcgan discriminator": Case(lambda: DCGANDiscriminator(16, 3, 4), ((3, 16, 16),), ((),)),
     "dcgan discriminator without norm": Case(lambda: DCGANDiscriminator(24, 3, 4, norm=None), ((3, 24, 24),), ((),)),
+    "dcgan discriminator with spectral norm": Case(
+        lambda: DCGANDiscriminator(16, 3, 4, None, spectral_norm=True), ((3, 16, 16),), ((),)
+    ),
     "dcgan discriminator of classes": Case(
         lambda: DCGANDiscriminator(20, 1, 4, num_classes=3), ((1, 20, 20),), ((), (3,))
     ),
