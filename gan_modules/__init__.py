@@ -2,6 +2,7 @@
 
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN
+from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import GAN, LSGAN, SNGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN
 
@@ -15,6 +16,8 @@ __all__ = [
     "AdversarialModule",
     "CycleGAN",
     "InfoGAN",
+    "LabelledModule",
+    "LatentModule",
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
