@@ -4,7 +4,7 @@ from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
-from gan_modules.unconditional import GAN, LSGAN, SNGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN
+from gan_modules.unconditional import GAN, LSGAN, SNGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN, RelativisticGAN
 
 __all__ = [
     "ACGAN",
@@ -21,4 +21,5 @@ __all__ = [
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
+    "RelativisticGAN",
 ]

@@ -4,6 +4,8 @@ Scores are the discriminator's raw outputs (logits, or critic values) of any sha
 function takes the mean over all of them. Discriminators' objectives take `(real, fake)`, generators' `(fake)`.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
@@ -53,18 +55,37 @@ def wasserstein_generator(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def relativistic(better: Tensor, worse: Tensor) -> Tensor:
-    """-E log sigmoid(better - worse), pair by pair (Jolicoeur-Martineau, 2018).
+def logistic_margin(difference: Tensor) -> Tensor:
+    """-log sigmoid(d), for each d: the standard form of the relativistic objectives."""
+    return softplus(-difference)
+
+
+def least_squares_margin(difference: Tensor) -> Tensor:
+    """(d - 1)^2, for each d: their least squares form."""
+    return (difference - 1).square()
+
+
+def hinge_margin(difference: Tensor) -> Tensor:
+    """max(0, 1 - d), for each d: their hinge form."""
+    return relu(1 - difference)
+
+
+def relativistic(better: Tensor, worse: Tensor, margin: Callable[[Tensor], Tensor] = logistic_margin) -> Tensor:
+    """E margin(better - worse), pair by pair: RpGAN, and with the logistic margin RSGAN (Jolicoeur-Martineau, 2018).
 
     The discriminator's objective is `relativistic(real, fake)`, the generator's `relativistic(fake, real)`.
+
+    >>> import torch
+    >>> relativistic(torch.tensor([3.0, 1.0]), torch.tensor([1.0, 1.0]), hinge_margin)  # of 0 and 1
+    tensor(0.5000)
     """
-    return softplus(worse - better).mean()
+    return margin(better - worse).mean()
 
 
-def relativistic_average(better: Tensor, worse: Tensor) -> Tensor:
-    """Each side against the mean score of the other, both terms for both players (Jolicoeur-Martineau, 2018).
+def relativistic_average(better: Tensor, worse: Tensor, margin: Callable[[Tensor], Tensor] = logistic_margin) -> Tensor:
+    """Each side against the mean score of the other, both terms for both players (Jolicoeur-Martineau, 2018): RaGAN.
 
     The discriminator's objective is `relativistic_average(real, fake)`, the generator's
     `relativistic_average(fake, real)`.
     """
-    return softplus(worse.mean() - better).mean() + softplus(worse - better.mean()).mean()
+    return margin(better - worse.mean()).mean() + margin(better.mean() - worse).mean()

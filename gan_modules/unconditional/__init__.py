@@ -5,7 +5,8 @@ from gan_modules.unconditional.infogan import InfoGAN
 from gan_modules.unconditional.lsgan import LSGAN
 from gan_modules.unconditional.pacgan import PacGAN
 from gan_modules.unconditional.pggan import ProgressiveGAN
+from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
 from gan_modules.unconditional.wgan_gp import WGANGP
 
-__all__ = ["GAN", "LSGAN", "SNGAN", "WGANGP", "InfoGAN", "PacGAN", "ProgressiveGAN"]
+__all__ = ["GAN", "LSGAN", "SNGAN", "WGANGP", "InfoGAN", "PacGAN", "ProgressiveGAN", "RelativisticGAN"]

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from gan_modules import LSGAN, AdversarialModule, networks
+from gan_modules import LSGAN, AdversarialModule, RelativisticGAN, networks
+from gan_modules.objectives import hinge_margin, relativistic
 from zoo.case import Case
 from zoo.own import LATENT, SIZE, Draw, Judge
 
 
-def _pair(own: bool) -> Any:
+def _pair(own: bool, bias: bool = True) -> Any:
     if own:
-        return Draw(), Judge()
+        return Draw(), Judge(bias=bias)
     return networks.DCGANGenerator(LATENT, SIZE, 3, 4), networks.DCGANDiscriminator(SIZE, 3, 4)
 
 
@@ -17,6 +18,18 @@ def _lsgan(own: bool, **options: Any) -> AdversarialModule:
     return LSGAN(*_pair(own), LATENT, **options)
 
 
+def _relativistic(own: bool, **options: Any) -> AdversarialModule:
+    return RelativisticGAN(*_pair(own, bias=False), LATENT, **options)
+
+
+def _relativistic_pairs(own: bool, **options: Any) -> AdversarialModule:
+    options = {"n_discriminator": 2, "penalty_weight": 1.0 if own else 0.0, **options}
+    functions = {"comparison": relativistic, "margin": hinge_margin}
+    return RelativisticGAN(*_pair(own, bias=False), LATENT, **functions, **options)
+
+
 CASES: dict[str, Case] = {
     "lsgan": Case(_lsgan),
+    "relativistic": Case(_relativistic, coupled=True),
+    "relativistic in pairs": Case(_relativistic_pairs),
 }

@@ -39,12 +39,15 @@ class Translate(nn.Module):
 
 
 class Judge(nn.Module):
-    """A user's discriminator: a score for each image, with class logits where there are classes."""
+    """A user's discriminator: a score for each image, with class logits where there are classes.
 
-    def __init__(self, channels: int = 3, classes: int = 0) -> None:
+    The last bias is left out for objectives of which only differences count: its gradient is rounding alone, or zero.
+    """
+
+    def __init__(self, channels: int = 3, classes: int = 0, bias: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, 6, 3, stride=2, padding=1)
-        self.score = nn.Linear(6 * 4 * 4, 1)
+        self.score = nn.Linear(6 * 4 * 4, 1, bias)
         self.classify = nn.Linear(6 * 4 * 4, classes) if classes else None
 
     def forward(self, images: Tensor, source: Tensor | None = None) -> Any:
