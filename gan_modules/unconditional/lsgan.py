@@ -25,6 +25,7 @@ class LSGAN(LatentModule):
             generated ones (the authors' code: 0, 1, 1).
         learning_rate, betas: of Adam for both networks (section 4.1: 1e-3 for LSUN, with 0.5; the authors' code has
             TensorFlow's 0.999).
+        n_discriminator: discriminator steps, each on fresh data, for one generator step (the authors' code: 1).
         mechanics: see `gan_modules.adversarial.Mechanics`.
 
     Raises:
@@ -39,16 +40,19 @@ class LSGAN(LatentModule):
         targets: tuple[float, float, float] = (0.0, 1.0, 1.0),
         learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.999),
+        n_discriminator: int = 1,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
         checks.numbers(3, targets=targets)
+        checks.whole(1, n_discriminator=n_discriminator)
         checks.adam(betas, learning_rate=learning_rate)
         self.a, self.b, self.c = targets
         if self.a == self.b:
             raise ValueError(f"targets must tell real from generated samples, got a = b = {self.a}; give 0, 1, 1")
-        self.discriminator, self.learning_rate, self.betas = discriminator, learning_rate, betas
+        self.discriminator, self.n_discriminator = discriminator, n_discriminator
+        self.learning_rate, self.betas = learning_rate, betas
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
         """Equation 2, above: 1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2."""
@@ -63,7 +67,8 @@ class LSGAN(LatentModule):
         real = images_of(batch)
         discriminator_optimizer, generator_optimizer = self.optimizers()
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real))
-        self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
+        if self.batches_seen % self.n_discriminator == 0:
+            self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
 
     def configure_optimizers(self) -> list[Optimizer]:
         networks = self.discriminator, self.generator

@@ -80,11 +80,14 @@ def test_at_the_optimum_b_minus_c_of_1_and_b_minus_a_of_2_give_pearsons_chi_squa
     assert torch.isclose(value, chi_square, rtol=1e-6) == pearson
 
 
-def test_a_step_of_each_on_every_batch() -> None:
-    module = LSGAN(torch.nn.Linear(2, 2), torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0)), 2)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_generator_step_for_so_many_of_the_discriminator(steps: int) -> None:
+    networks = torch.nn.Linear(2, 2), torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0))
+    module = LSGAN(*networks, 2, n_discriminator=steps)
     schedule = schedule_of(module)
-    trainer().fit(module, loader("gan on points", 3))
-    assert schedule == ["discriminator_loss", "generator_loss"] * 3 and module.generator_steps == 3
+    trainer().fit(module, loader("gan on points", 6))
+    assert schedule == [*["discriminator_loss"] * steps, "generator_loss"] * (6 // steps)
+    assert module.generator_steps == 6 // steps
 
 
 def test_the_defaults_are_the_papers() -> None:
