@@ -80,6 +80,14 @@ def function(**values: Any) -> None:
             raise ValueError(f"{name} must be a function or a class, got {value!r}; give it itself, not its name")
 
 
+def functions(**values: Sequence[Any]) -> None:
+    """Raise ValueError unless every value is a sequence of functions."""
+    for name, value in values.items():
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{name} must be a list of functions, got {value!r}; () is none")
+        function(**{f"{name}[{place}]": each for place, each in enumerate(value)})
+
+
 def adam(betas: Sequence[float], **learning_rates: float) -> None:
     """Raise ValueError unless the learning rates are positive and `betas` are two numbers in [0, 1)."""
     positive(**learning_rates)

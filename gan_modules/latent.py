@@ -1,13 +1,29 @@
 """What all noise-to-image variants do alike: a prior, samples, and what validation shows. No algorithm."""
 
+import inspect
+from collections.abc import Sequence
+from types import FrameType
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from gan_modules import checks, randomness
 from gan_modules.adversarial import AdversarialModule, Mechanics
+from gan_modules.augmentation import Augmentation
 from gan_modules.batches import images_of, labelled_images_of
+
+
+class LatentMechanics(Mechanics, total=False):
+    """What the constructor of every model of noise takes beside its paper's arguments.
+
+    Args:
+        augmentation: functions of `gan_modules.augmentation`, or others of that kind, that change in turn every image
+            which a discriminator is trained on, real or generated. They are no part of a checkpoint's arguments.
+    """
+
+    augmentation: tuple[Augmentation, ...]
 
 
 class LatentModule(AdversarialModule):
@@ -19,14 +35,53 @@ class LatentModule(AdversarialModule):
     Args:
         generator: maps noise `(n, latent_dim)` to samples `(n, ...)`: images in [-1, 1], or points.
         latent_dim: dimensions of the standard normal noise.
+        augmentation: see `LatentMechanics`.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
-    def __init__(self, generator: nn.Module, latent_dim: int, **mechanics: Unpack[Mechanics]) -> None:
+    def __init__(
+        self,
+        generator: nn.Module,
+        latent_dim: int,
+        augmentation: Sequence[Augmentation] = (),
+        **mechanics: Unpack[Mechanics],
+    ) -> None:
         super().__init__(**mechanics)
         checks.whole(1, latent_dim=latent_dim)
+        checks.functions(augmentation=augmentation)
         self.generator, self.latent_dim = generator, latent_dim
+        self.augmentation = tuple(augmentation)
+        self._augmented: list[RemovableHandle] = []
         self.register_generators("generator")
+
+    def judges(self) -> Sequence[nn.Module]:
+        """The networks that are shown images: here all but the generator."""
+        own = {*self.generators, "averages"}
+        return [net for name, net in self.named_children() if name not in own and any(True for _ in net.parameters())]
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        while self._augmented:
+            self._augmented.pop().remove()
+        judges = self.judges() if self.augmentation else ()
+        if self.augmentation and not judges:
+            raise ValueError(f"{type(self).__name__} has no network that judges single images; leave augmentation out")
+        self._augmented = [judge.register_forward_pre_hook(self._augment) for judge in judges]
+
+    def _augment(self, judge: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        images, *rest = inputs
+        if judge.training:
+            for augment in self.augmentation:
+                images = augment(images)
+        return images, *rest
+
+    def save_hyperparameters(
+        self, *names: Any, ignore: Sequence[str] | str | None = None, frame: FrameType | None = None, **options: Any
+    ) -> None:
+        """As Lightning's, without functions: of a checkpoint nothing is executed."""
+        caller = frame or getattr(inspect.currentframe(), "f_back", None)
+        ignored = [ignore] if isinstance(ignore, str) else list(ignore or ())
+        super().save_hyperparameters(*names, ignore=[*ignored, "augmentation"], frame=caller, **options)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.serving("generator")(z)
@@ -55,10 +110,12 @@ class LabelledModule(LatentModule):
         generator: maps noise `(n, latent_dim)` and labels `(n,)` to images in [-1, 1].
         num_classes: number of classes.
         latent_dim: dimensions of the standard normal noise.
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `LatentMechanics`.
     """
 
-    def __init__(self, generator: nn.Module, num_classes: int, latent_dim: int, **mechanics: Unpack[Mechanics]) -> None:
+    def __init__(
+        self, generator: nn.Module, num_classes: int, latent_dim: int, **mechanics: Unpack[LatentMechanics]
+    ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         checks.whole(1, num_classes=num_classes)
         self.num_classes = num_classes

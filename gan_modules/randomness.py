@@ -7,7 +7,7 @@ no state.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -170,6 +170,30 @@ def normal(*shape: int, device: torch.device | None = None, dtype: torch.dtype |
 def uniform(*shape: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
     """Uniform numbers in [0, 1); the first dimension is the batch's."""
     return _draw(torch.rand, shape, device, dtype)
+
+
+def uniform_after(x: Tensor, *shape: int) -> Tensor:
+    """Uniform numbers in [0, 1) of single precision; the first dimension is the batch's.
+
+    One operation, so that a compiled graph draws them as it runs, once `x` is known: layers behind each other draw in
+    their order.
+    """
+    return _drawn_after(x.detach(), shape, False)
+
+
+def normal_after(x: Tensor, *shape: int) -> Tensor:
+    """Standard normal numbers, otherwise as `uniform_after`."""
+    return _drawn_after(x.detach(), shape, True)
+
+
+@torch.library.custom_op("gan_modules::drawn_after", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
+def _drawn_after(x: Tensor, shape: Sequence[int], is_normal: bool) -> Tensor:
+    return (normal if is_normal else uniform)(*shape, device=x.device, dtype=torch.float32).contiguous()
+
+
+@_drawn_after.register_fake
+def _(x: Tensor, shape: Sequence[int], is_normal: bool) -> Tensor:
+    return x.new_empty(shape, dtype=torch.float32)
 
 
 def labels(n: int, classes: int, device: torch.device | None = None) -> Tensor:

@@ -9,6 +9,7 @@ import wandb
 import yaml
 from PIL import Image
 
+from gan_modules.augmentation import color, cutout
 from gan_modules.checkpoints import load
 from gan_modules.cli import expanded, fit, listing, presets
 from gan_modules.objectives import minimax_generator
@@ -125,6 +126,12 @@ def test_networks_follow_the_data(run: Run) -> None:
 def test_the_game_is_an_option(run: Run) -> None:
     folder = run("--model", "gan", "--model.generator_objective=gan_modules.objectives.minimax_generator")
     assert load(folder / "checkpoints" / "last.ckpt").generator_objective is minimax_generator
+
+
+def test_augmentation_is_an_option(run: Run) -> None:
+    functions = "[gan_modules.augmentation.color, gan_modules.augmentation.cutout]"
+    folder = run("--model", "dcgan", f"--model.augmentation={functions}")
+    assert load(folder / "checkpoints" / "last.ckpt").augmentation == (color, cutout)
 
 
 def test_a_network_keeps_what_the_user_gave_and_the_others_follow(run: Run) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 import datamodules
 import gan_modules
 from gan_modules import callbacks, metrics, networks
-from gan_modules.adversarial import Mechanics
+from gan_modules.augmentation import Augmentation
 from gan_modules.growth import Growth
 from gan_modules.metrics import FeatureNetwork, PerceptualNetwork
 from gan_modules.replay import ImageHistory
@@ -38,6 +38,7 @@ WRONG: dict[Any, list[Any]] = {
     bool: ["yes", 1, math.nan],
     str: [3, ""],
     tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
+    tuple[Augmentation, ...]: [3, "ab", ("color",), (3,), (None,), torch.relu],
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
     tuple[float, float, float]: [0.5, "abc", (0, 1), (0, 1, 1, 1), (0, math.nan, 1), (0, True, 0), ("a", "b", "c")],
     torch.Tensor: [3, "ab", torch.zeros(3), torch.zeros(0, 2)],
@@ -75,11 +76,12 @@ def wrong_values(hint: Any) -> list[Any] | None:
 
 
 def hints_of(kind: type) -> dict[str, Any]:
-    """The annotations of a constructor's arguments, those of `Mechanics` included."""
+    """The annotations of a constructor's arguments, the mechanics included."""
     hints = typing.get_type_hints(kind.__init__)
     named = {name for name, each in inspect.signature(kind).parameters.items() if each.kind is not each.VAR_KEYWORD}
     own = {name: hint for name, hint in hints.items() if name in named}
-    return own | (typing.get_type_hints(Mechanics) if "mechanics" in hints else {})
+    mechanics = get_args(hints["mechanics"])[0] if "mechanics" in hints else None
+    return own | (typing.get_type_hints(mechanics) if mechanics else {})
 
 
 def good_arguments(kind: type) -> dict[str, Any]:
@@ -119,5 +121,5 @@ def test_wrong_arguments_are_named(kind: type, argument: str, values: list[Any])
 
 def test_all_kinds_of_arguments_are_found() -> None:
     assert len(ARGUMENTS) > 250
-    assert {"WGANGP.n_critic", "ACGAN.micro_batches", "Ring.sigma", "FID.num_samples"} <= ARGUMENTS.keys()
-    assert {"UNetGenerator.norm", "ImageFolder.background", "SampleGrid.rows"} <= ARGUMENTS.keys()
+    assert {"WGANGP.n_critic", "ACGAN.micro_batches", "ACGAN.augmentation", "Ring.sigma"} <= ARGUMENTS.keys()
+    assert {"FID.num_samples", "UNetGenerator.norm", "ImageFolder.background", "SampleGrid.rows"} <= ARGUMENTS.keys()

@@ -7,9 +7,9 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import labelled_images_of
-from gan_modules.latent import LabelledModule
+from gan_modules.latent import LabelledModule, LatentMechanics
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
@@ -23,7 +23,7 @@ class ACGAN(LabelledModule):
         latent_dim: dimensions of the standard normal noise.
         class_weight: weight of L_C beside L_S (the paper: 1).
         learning_rate, betas: of Adam (appendix A: 2e-4, 0.5 and 0.999).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ACGAN(LabelledModule):
         class_weight: float = 1.0,
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, num_classes, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_modules import checks
 from gan_modules.networks.resampling import conv_downsample, upsample_conv
-from gan_modules.randomness import uniform
+from gan_modules.randomness import uniform_after
 
 Norm: TypeAlias = Callable[[int], nn.Module]
 """A number of channels -> a normalisation layer: `nn.BatchNorm2d`, `InstanceNorm`, `LayerNorm`, ..."""
@@ -173,18 +173,4 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.p == 0 or not (self.training or self.in_eval):
             return x
-        return x * (_uniform_like(x.detach()) >= self.p) / (1 - self.p)
-
-
-@torch.library.custom_op("gan_modules::uniform_like", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
-def _uniform_like(x: Tensor) -> Tensor:
-    """Uniform numbers from the stream of the step, as one operation: a compiled graph draws them when it runs.
-
-    As it takes what the layer was given, layers behind each other draw in their order.
-    """
-    return uniform(*x.shape, device=x.device, dtype=torch.float32).contiguous()
-
-
-@_uniform_like.register_fake
-def _(x: Tensor) -> Tensor:
-    return x.new_empty(x.shape, dtype=torch.float32)
+        return x * (uniform_after(x, *x.shape) >= self.p) / (1 - self.p)

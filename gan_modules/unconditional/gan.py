@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
@@ -26,7 +26,7 @@ class GAN(LatentModule):
         n_discriminator: discriminator steps, each on fresh data, for one turn of the generator (Algorithm 1's k: 1).
         n_generator: generator steps a turn, each on fresh noise (2014: 1; the stacked digits of
             VEEGAN and PacGAN: 2).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class GAN(LatentModule):
         betas: tuple[float, float] = (0.5, 0.999),
         n_discriminator: int = 1,
         n_generator: int = 1,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "generator_objective"])

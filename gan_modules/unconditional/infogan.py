@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
 from gan_modules.codes import draw_codes, negative_log_likelihood
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
@@ -31,7 +31,7 @@ class InfoGAN(LatentModule):
         categories, continuous: the size of the categorical code and the number of continuous ones.
         information_weight: weight of the bound L_I (the paper's lambda: 1).
         generator_learning_rate, discriminator_learning_rate, betas: of Adam (appendix C.1: 1e-3, 2e-4; 0.5).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class InfoGAN(LatentModule):
         generator_learning_rate: float = 1e-3,
         discriminator_learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         checks.whole(0, noise_dim=noise_dim, continuous=continuous)
         checks.whole(1, categories=categories)
@@ -60,6 +60,10 @@ class InfoGAN(LatentModule):
         self.noise_dim, self.categories, self.continuous = noise_dim, categories, continuous
         self.information_weight, self.betas = information_weight, betas
         self.learning_rates = discriminator_learning_rate, generator_learning_rate
+
+    def judges(self) -> list[nn.Module]:
+        """The trunk; the heads are shown its features."""
+        return [self.trunk]
 
     def codes(self, n: int) -> Tensor:
         """Codes `(n, categories + continuous)`."""

@@ -10,10 +10,10 @@ from torch.nn.functional import interpolate
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import AdversarialModule, adam
 from gan_modules.batches import images_of
 from gan_modules.growth import Growth, images_at
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import gradient_penalty
 
@@ -36,7 +36,7 @@ class ProgressiveGAN(LatentModule):
         penalty_weight: weight of the gradient penalty (appendix A.1: 10).
         drift_weight: weight of E D(x)^2 (appendix A.1: 0.001).
         learning_rate, betas: of Adam (appendix A.1: 1e-3, 0 and 0.99), whose moments are reset as layers come in.
-        mechanics: see `gan_modules.adversarial.Mechanics`; the paper's average of the generator decays by 0.999.
+        mechanics: see `gan_modules.latent.LatentMechanics`; the paper's average of the generator decays by 0.999.
     """
 
     persistent: ClassVar[tuple[str, ...]] = (*AdversarialModule.persistent, "images_shown", "phase")
@@ -53,7 +53,7 @@ class ProgressiveGAN(LatentModule):
         drift_weight: float = 1e-3,
         learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.0, 0.99),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

@@ -6,9 +6,9 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import gradient_penalty
 from gan_modules.schedules import linear_to_zero, scheduled
@@ -26,7 +26,7 @@ class WGANGP(LatentModule):
         generator_batch: how many times the critic's batch the generator is shown (the CIFAR-10 code: 2).
         learning_rate, betas: of Adam (Algorithm 1: 1e-4, 0 and 0.9).
         decay_steps: generator steps over which the learning rate falls to 0 (None: constant).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class WGANGP(LatentModule):
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.0, 0.9),
         decay_steps: int | None = None,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "critic"])

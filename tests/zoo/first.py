@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from gan_modules import ACGAN, GAN, WGANGP, AdversarialModule, CycleGAN, InfoGAN, Pix2Pix, ProgressiveGAN, networks
+from gan_modules.augmentation import color, cutout, translation
 from zoo.case import Case
 from zoo.own import CLASSES, LATENT, SIZE, Draw, Judge, Recognise, Score, Translate
 
@@ -29,6 +30,10 @@ def _wgan_gp(own: bool, **options: Any) -> AdversarialModule:
     if own:
         return WGANGP(Draw(), Judge(), LATENT, **options)
     return WGANGP(networks.ResNetGenerator(LATENT, SIZE, 3, 4), networks.ResNetCritic(SIZE, 3, 4), LATENT, **options)
+
+
+def _augmented(own: bool, **options: Any) -> AdversarialModule:
+    return _wgan_gp(own, augmentation=(color, translation, cutout), **options)
 
 
 def _acgan(own: bool, **options: Any) -> AdversarialModule:
@@ -76,6 +81,7 @@ CASES = {
     "gan": Case(_gan),
     "gan on points": Case(_gan_points, "points"),
     "wgan_gp": Case(_wgan_gp, constant={"critic.score.bias"}, our_constant={"critic.output.bias"}),
+    "wgan_gp augmented": Case(_augmented, constant={"critic.score.bias"}, our_constant={"critic.output.bias"}),
     "acgan": Case(_acgan, "labelled"),
     "infogan": Case(_infogan),
     "pix2pix": Case(_pix2pix, "pairs"),
