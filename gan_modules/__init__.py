@@ -1,7 +1,7 @@
 """The GANs of the literature as PyTorch Lightning modules."""
 
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.conditional import ACGAN, CGAN
+from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import GAN, LSGAN, SNGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN, RelativisticGAN
@@ -21,5 +21,6 @@ __all__ = [
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
+    "ProjectionGAN",
     "RelativisticGAN",
 ]

@@ -115,6 +115,7 @@ def test_no_score_is_squashed() -> None:
         networks.PatchDiscriminator(width=4, layers=1),
         networks.MLPDiscriminator(hidden=(4,)),
         networks.ProgressiveDiscriminator(image_size=8, width=4),
+        networks.ProjectionDiscriminator(image_size=8, width=4),
         networks.ScoreHead(4),
     ]
     squashing = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid, nn.Tanh)
@@ -195,6 +196,8 @@ def all_networks() -> list[nn.Module]:
         networks.PatchDiscriminator(width=4),
         networks.ProgressiveGenerator(image_size=8, width=4),
         networks.ProgressiveDiscriminator(image_size=8, width=4),
+        networks.ProjectionGenerator(image_size=8, width=4),
+        networks.ProjectionDiscriminator(image_size=8, width=4),
         networks.ResNetGenerator(image_size=8, width=4),
         networks.ResNetCritic(image_size=8, width=4, norm=networks.LayerNorm),
         networks.ResNetTranslator(width=4, blocks=1),

@@ -10,6 +10,7 @@ from gan_modules.networks.dcgan import (
 )
 from gan_modules.networks.init import init_glorot, init_normal
 from gan_modules.networks.layers import (
+    ConditionalBatchNorm,
     Dropout,
     EqualizedConv2d,
     EqualizedDownConv2d,
@@ -24,6 +25,7 @@ from gan_modules.networks.layers import (
 from gan_modules.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_modules.networks.patchgan import PatchDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
+from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
@@ -31,6 +33,7 @@ from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
+    "ConditionalBatchNorm",
     "ConditionalDCGANDiscriminator",
     "DCGANDiscriminator",
     "DCGANGenerator",
@@ -50,6 +53,9 @@ __all__ = [
     "PixelNorm",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
+    "ProjectionDiscriminator",
+    "ProjectionGenerator",
+    "ProjectionHead",
     "RecognitionHead",
     "ResNetCritic",
     "ResNetGenerator",

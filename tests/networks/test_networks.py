@@ -20,6 +20,9 @@ from gan_modules.networks import (
     PatchDiscriminator,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
+    ProjectionDiscriminator,
+    ProjectionGenerator,
+    ProjectionHead,
     RecognitionHead,
     ResNetCritic,
     ResNetGenerator,
@@ -65,6 +68,11 @@ CASES = {
     "dcgan trunk": Case(lambda: DCGANTrunk(16, 3, 4, features=9), ((3, 16, 16),), ((9,),), smallest_batch=2),
     "score head": Case(lambda: ScoreHead(9), ((9,),), ((),)),
     "recognition head": Case(lambda: RecognitionHead(9, 8, 4, 2), ((9,),), ((4,), (2,)), smallest_batch=2),
+    "projection generator": Case(
+        lambda: ProjectionGenerator(7, 12, 1, 4, num_classes=3), ((7,), ()), ((1, 12, 12),), smallest_batch=2
+    ),
+    "projection discriminator": Case(lambda: ProjectionDiscriminator(24, 3, 4, 3), ((3, 24, 24), ()), ((),)),
+    "projection head": Case(lambda: ProjectionHead(9, 3), ((9,), ()), ((),)),
     "resnet generator": Case(lambda: ResNetGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16),)),
     "resnet generator of classes": Case(
         lambda: ResNetGenerator(7, 12, 1, 4, num_classes=3), ((7,), ()), ((1, 12, 12),)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_modules import CGAN, AdversarialModule, networks
+from gan_modules import CGAN, AdversarialModule, ProjectionGAN, networks
 from zoo.case import Case
 from zoo.own import CLASSES, LATENT, SIZE, Draw
 
@@ -32,6 +32,17 @@ def _cgan(own: bool, **options: Any) -> AdversarialModule:
     return CGAN(generator, judge, CLASSES, LATENT, **options)
 
 
+def _projection(own: bool, **options: Any) -> AdversarialModule:
+    options = {"n_critic": 2, "decay_steps": 100, **options}
+    if own:
+        return ProjectionGAN(Draw(classes=CLASSES), JudgeOfClass(), CLASSES, LATENT, **options)
+    generator = networks.ProjectionGenerator(LATENT, SIZE, 3, 4, num_classes=CLASSES)
+    judge = networks.ProjectionDiscriminator(SIZE, 3, 4, num_classes=CLASSES)
+    return ProjectionGAN(generator, judge, CLASSES, LATENT, **options)
+
+
 CASES = {
     "cgan": Case(_cgan, "labelled"),
+    # as long as no score leaves the margins, it does not matter how high all of them are
+    "projection": Case(_projection, "labelled", constant={"discriminator.score.bias"}),
 }
