@@ -1,5 +1,20 @@
 """Penalties at the data, and look-ahead."""
 
-from zoo.case import Case
+from typing import Any
 
-CASES: dict[str, Case] = {}
+from gan_modules import R1GAN, AdversarialModule, networks
+from zoo.case import Case
+from zoo.own import LATENT, SIZE, Draw, Judge
+
+
+def _r1_gan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"penalty_every": 2, "r2_weight": 1.0, **options}
+    if own:
+        return R1GAN(Draw(), Judge(), LATENT, **options)
+    discriminator = networks.DCGANDiscriminator(SIZE, 3, 4, norm=None)
+    return R1GAN(networks.DCGANGenerator(LATENT, SIZE, 3, 4), discriminator, LATENT, **options)
+
+
+CASES = {
+    "r1_gan": Case(_r1_gan),
+}
