@@ -4,24 +4,41 @@ from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
-from gan_modules.unconditional import GAN, LSGAN, R1GAN, SNGAN, WGANGP, InfoGAN, PacGAN, ProgressiveGAN, RelativisticGAN
+from gan_modules.unconditional import (
+    GAN,
+    LSGAN,
+    MSGAN,
+    R1GAN,
+    SNGAN,
+    WGANGP,
+    InfoGAN,
+    PacGAN,
+    ProgressiveGAN,
+    RelativisticGAN,
+)
 
 __all__ = [
     "ACGAN",
-    "AdversarialModule",
     "CGAN",
-    "CycleGAN",
+    "CGAN",
     "GAN",
-    "InfoGAN",
+    "GAN",
     "LSGAN",
+    "LSGAN",
+    "MSGAN",
+    "R1GAN",
+    "SNGAN",
+    "SNGAN",
+    "WGANGP",
+    "WGANGP",
+    "AdversarialModule",
+    "CycleGAN",
+    "InfoGAN",
     "LabelledModule",
     "LatentModule",
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
     "ProjectionGAN",
-    "R1GAN",
     "RelativisticGAN",
-    "SNGAN",
-    "WGANGP",
 ]

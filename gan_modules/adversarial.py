@@ -385,9 +385,11 @@ _NO_BATCH = (
 )
 
 
-def adam(parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float]) -> Adam:
-    """Fused Adam, 2.6 to 5.9 times as fast as the default one on the CPU."""
-    return Adam(parameters, lr=learning_rate, betas=betas, fused=True)
+def adam(
+    parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float], weight_decay: float = 0.0
+) -> Adam:
+    """Fused Adam, 2.6 to 5.9 times as fast as the default one on the CPU; the decay is added to the gradient."""
+    return Adam(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
 
 
 def _joined(parts: tuple[Tensor, ...]) -> Tensor:

@@ -28,7 +28,13 @@ def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> Non
                     f"{_class(node)} needs {_NEEDS[name]}, which {type(data).__name__} does not have; {_OTHER}"
                 )
             elif arguments[name]:
-                arguments[name] = facts[name]
+                arguments[name] = facts[name] * _packed(model, place, name)
+
+
+def _packed(model: Namespace, place: str, name: str) -> int:
+    """How many samples are joined along the channels of a network's input (PacGAN's discriminator)."""
+    packs = place == "discriminator." and name == "channels"
+    return vars(model.init_args).get("packing", 1) if packs else 1
 
 
 def _check_directions(model: Namespace, facts: dict[str, Any], nodes: list[tuple[str, Namespace]]) -> None:

@@ -1,4 +1,6 @@
-"""Penalties: a network and images -> a scalar to minimise, computed at full precision also under autocast.
+"""Penalties: a network and images, or samples -> a scalar to minimise.
+
+Those of a network's gradient are computed at full precision also under autocast.
 
 A compiled network is run as it was before: no compiled graph can be differentiated twice by autograd, and a graph that
 holds the first derivative (`torch.func.grad` inside `torch.compile`) computes again the zeros that `PiecewiseLinear`
@@ -9,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import l1_loss
 
 from gan_modules import randomness
 from gan_modules.activations import PiecewiseLinear
@@ -44,6 +47,22 @@ def zero_centred(network: Network, points: Tensor) -> Tensor:
 def gradient_norm(network: Network, points: Tensor) -> Tensor:
     """|grad f(x)|_2 for each sample, `(n,)`; where the gradient is zero, so is the norm's own derivative."""
     return _gradients(network, points).norm(2, dim=1)
+
+
+def mode_seeking(samples: Tensor, z: Tensor, eps: float = 1e-5) -> Tensor:
+    """1 / (d(I1, I2) / d(z1, z2) + eps): large where generated samples lie closer than their noise (Mao et al., 2019).
+
+    The paper's ratio (equation 4) as its authors' code minimises it; d is the mean absolute difference, over the batch.
+
+    Args:
+        samples: generated, `(2n, ...)`; the i-th and the (i + n)-th are a pair.
+        z: their noise, `(2n, ...)`.
+        eps: bounds the penalty by 1 / eps where all pairs are equal.
+
+    >>> mode_seeking(torch.tensor([0.0, 0, 1, 3]), torch.tensor([0.0, 0, 0, 1]))  # 1 / (2 / 0.5)
+    tensor(0.2500)
+    """
+    return 1 / (l1_loss(*samples.chunk(2)) / l1_loss(*z.chunk(2)) + eps)
 
 
 def _gradients(network: Network, points: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def samples(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str, ...]
     """
     checks.whole(1, n=n)
     module = checkpoints.load(checkpoint, trust)
-    rows = int(getattr(module, "num_classes", getattr(module, "categories", math.ceil(math.sqrt(n)))))
+    rows = int(getattr(module, "num_classes", getattr(module, "categories", 0)) or math.ceil(math.sqrt(n)))
     columns = math.ceil(n / rows)
     made = module(*_inputs(module, rows, columns, seed))[:n]
     return drawing.scatter(None, made) if made.ndim == 2 else drawing.grid(made, columns)

@@ -123,6 +123,15 @@ def test_networks_follow_the_data(run: Run) -> None:
     assert config["data"]["init_args"]["batch_size"] == 4
 
 
+def test_a_discriminator_of_packs_follows_the_data_as_well(run: Run) -> None:
+    networks = ("DCGANGenerator", "DCGANDiscriminator")
+    given = [f"--model.{each[5:].lower()}=gan_modules.networks.{each}" for each in networks]
+    folder = run(
+        "--model", "gan_modules.PacGAN", "--model.packing=2", "--data", "emoji", *given, "--data.image_size=16"
+    )
+    assert weights(folder)["discriminator.trunk.layers.0.weight"].shape[1] == 6
+
+
 def test_the_game_is_an_option(run: Run) -> None:
     folder = run("--model", "gan", "--model.generator_objective=gan_modules.objectives.minimax_generator")
     assert load(folder / "checkpoints" / "last.ckpt").generator_objective is minimax_generator

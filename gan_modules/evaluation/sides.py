@@ -331,7 +331,7 @@ def of_model(
 
 def takes_labels(module: AdversarialModule) -> bool:
     """Whether a model's samples are of classes that can be chosen."""
-    return "labels" in signature(cast(Any, module).sample).parameters
+    return "labels" in signature(cast(Any, module).sample).parameters and getattr(module, "num_classes", None) != 0
 
 
 def labels_for(count: int, seed: int, num_classes: int, given: Tensor | None) -> Tensor:

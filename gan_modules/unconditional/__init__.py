@@ -3,6 +3,7 @@
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.infogan import InfoGAN
 from gan_modules.unconditional.lsgan import LSGAN
+from gan_modules.unconditional.msgan import MSGAN
 from gan_modules.unconditional.pacgan import PacGAN
 from gan_modules.unconditional.pggan import ProgressiveGAN
 from gan_modules.unconditional.r1_gan import R1GAN
@@ -10,4 +11,15 @@ from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
 from gan_modules.unconditional.wgan_gp import WGANGP
 
-__all__ = ["GAN", "InfoGAN", "LSGAN", "PacGAN", "ProgressiveGAN", "R1GAN", "RelativisticGAN", "SNGAN", "WGANGP"]
+__all__ = [
+    "GAN",
+    "LSGAN",
+    "MSGAN",
+    "R1GAN",
+    "SNGAN",
+    "WGANGP",
+    "InfoGAN",
+    "PacGAN",
+    "ProgressiveGAN",
+    "RelativisticGAN",
+]
