@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss
 
 from gan_modules import randomness
 from gan_modules.activations import PiecewiseLinear
@@ -62,7 +61,8 @@ def mode_seeking(samples: Tensor, z: Tensor, eps: float = 1e-5) -> Tensor:
     >>> mode_seeking(torch.tensor([0.0, 0, 1, 3]), torch.tensor([0.0, 0, 0, 1]))  # 1 / (2 / 0.5)
     tensor(0.2500)
     """
-    return 1 / (l1_loss(*samples.chunk(2)) / l1_loss(*z.chunk(2)) + eps)
+    moved, drawn = ((one - other).abs().mean() for one, other in (samples.chunk(2), z.chunk(2)))
+    return 1 / (moved / drawn + eps)
 
 
 def _gradients(network: Network, points: Tensor) -> Tensor:

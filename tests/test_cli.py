@@ -124,11 +124,9 @@ def test_networks_follow_the_data(run: Run) -> None:
 
 
 def test_a_discriminator_of_packs_follows_the_data_as_well(run: Run) -> None:
-    networks = ("DCGANGenerator", "DCGANDiscriminator")
-    given = [f"--model.{each[5:].lower()}=gan_modules.networks.{each}" for each in networks]
-    folder = run(
-        "--model", "gan_modules.PacGAN", "--model.packing=2", "--data", "emoji", *given, "--data.image_size=16"
-    )
+    model = ["--model", "gan_modules.PacGAN", "--model.latent_dim=100", "--model.packing=2"]
+    model += [f"--model.{each.lower()}=gan_modules.networks.DCGAN{each}" for each in ("Generator", "Discriminator")]
+    folder = run(*model, "--data", "emoji", "--data.image_size=16")
     assert weights(folder)["discriminator.trunk.layers.0.weight"].shape[1] == 6
 
 
