@@ -13,13 +13,13 @@ from gan_modules.unconditional.wgan_gp import WGANGP
 
 __all__ = [
     "GAN",
+    "InfoGAN",
     "LSGAN",
     "MSGAN",
-    "R1GAN",
-    "SNGAN",
-    "WGANGP",
-    "InfoGAN",
     "PacGAN",
     "ProgressiveGAN",
+    "R1GAN",
     "RelativisticGAN",
+    "SNGAN",
+    "WGANGP",
 ]
