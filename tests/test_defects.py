@@ -117,6 +117,7 @@ def test_no_score_is_squashed() -> None:
         networks.ProgressiveDiscriminator(image_size=8, width=4),
         networks.ProjectionDiscriminator(image_size=8, width=4),
         networks.ScoreHead(4),
+        networks.SelfAttentionDiscriminator(image_size=8, width=4, attention=1),
     ]
     squashing = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid, nn.Tanh)
     assert not any(isinstance(module, squashing) for judge in judges for module in judge.modules())
@@ -202,6 +203,8 @@ def all_networks() -> list[nn.Module]:
         networks.ResNetCritic(image_size=8, width=4, norm=networks.LayerNorm),
         networks.ResNetTranslator(width=4, blocks=1),
         networks.ResNetTranslator(width=4, blocks=1, norm=nn.BatchNorm2d),
+        networks.SelfAttentionDiscriminator(image_size=8, width=4, attention=1),
+        networks.SelfAttentionGenerator(image_size=8, width=4, attention=1),
         networks.StackedDiscriminator(width=4),
         networks.StackedGenerator(width=4),
         networks.UNetGenerator(image_size=16, width=4),

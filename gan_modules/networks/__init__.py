@@ -1,5 +1,6 @@
 """Plain networks: any `nn.Module` with the same signature does in their place."""
 
+from gan_modules.networks.attention import SelfAttention, SelfAttentionDiscriminator, SelfAttentionGenerator
 from gan_modules.networks.dcgan import (
     ConditionalDCGANDiscriminator,
     DCGANDiscriminator,
@@ -61,6 +62,9 @@ __all__ = [
     "ResNetGenerator",
     "ResNetTranslator",
     "ScoreHead",
+    "SelfAttention",
+    "SelfAttentionDiscriminator",
+    "SelfAttentionGenerator",
     "StackedDiscriminator",
     "StackedGenerator",
     "UNetGenerator",

@@ -28,6 +28,9 @@ from gan_modules.networks import (
     ResNetGenerator,
     ResNetTranslator,
     ScoreHead,
+    SelfAttention,
+    SelfAttentionDiscriminator,
+    SelfAttentionGenerator,
     StackedDiscriminator,
     StackedGenerator,
     UNetGenerator,
@@ -41,6 +44,13 @@ class Case:
     outputs: tuple[tuple[int, ...], ...]
     smallest_batch: int = 1
     whole_graph: bool = True  # not with counted random numbers: their seeds belong to no graph
+
+
+def _attending(network: nn.Module) -> nn.Module:
+    for layer in network.modules():
+        if isinstance(layer, SelfAttention):
+            nn.init.constant_(layer.gate, 0.7)  # at 0, as it starts, no other weight of the layer has a gradient
+    return network
 
 
 CASES = {
@@ -80,6 +90,11 @@ CASES = {
     "resnet critic": Case(lambda: ResNetCritic(32, 3, 4), ((3, 32, 32),), ((),)),
     "resnet critic with layer norm": Case(lambda: ResNetCritic(16, 1, 4, norm=LayerNorm), ((1, 16, 16),), ((),)),
     "resnet critic with spectral norm": Case(lambda: ResNetCritic(16, 3, 4, spectral_norm=True), ((3, 16, 16),), ((),)),
+    "self-attention": Case(lambda: _attending(SelfAttention(8)), ((8, 6, 4),), ((8, 6, 4),)),
+    "sagan generator": Case(
+        lambda: _attending(SelfAttentionGenerator(7, 16, 3, 4)), ((7,),), ((3, 16, 16),), smallest_batch=2
+    ),
+    "sagan discriminator": Case(lambda: _attending(SelfAttentionDiscriminator(20, 1, 4)), ((1, 20, 20),), ((),)),
     "unet": Case(lambda: UNetGenerator(1, 3, 32, 4, dropout=0.0), ((1, 32, 32),), ((3, 32, 32),)),
     "unet with dropout": Case(
         lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False
