@@ -2,9 +2,9 @@
 
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN
-from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
+    BGAN,
     GAN,
     LSGAN,
     MSGAN,
@@ -19,21 +19,20 @@ from gan_modules.unconditional import (
 
 __all__ = [
     "ACGAN",
-    "AdversarialModule",
+    "BGAN",
     "CGAN",
-    "CycleGAN",
     "GAN",
-    "InfoGAN",
     "LSGAN",
-    "LabelledModule",
-    "LatentModule",
     "MSGAN",
+    "R1GAN",
+    "SNGAN",
+    "WGANGP",
+    "AdversarialModule",
+    "CycleGAN",
+    "InfoGAN",
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
     "ProjectionGAN",
-    "R1GAN",
     "RelativisticGAN",
-    "SNGAN",
-    "WGANGP",
 ]

@@ -35,6 +35,24 @@ def maximum_likelihood_generator(fake: Tensor) -> Tensor:
     return -0.5 * fake.exp().mean()
 
 
+def boundary_seeking_generator(fake: Tensor) -> Tensor:
+    """1/2 E (log D(G(z)) - log(1 - D(G(z))))^2; these logarithms differ by the score (Hjelm et al., 2018)."""
+    return 0.5 * fake.square().mean()
+
+
+def boundary_seeking_discrete(fake: Tensor, log_probabilities: Tensor) -> Tensor:
+    """-E_z sum w log q(x | z) over samples x, for generators of discrete samples (Hjelm et al., 2018).
+
+    Its gradient is a policy gradient whose rewards are the normalised importance weights w, in the ratio of exp(score)
+    (binary_BGAN of the authors' lib/loss.py); no gradient goes through the samples, or through the weights.
+
+    Args:
+        fake: scores `(m, n)` of m samples for each of n noises.
+        log_probabilities: `(m, n)`, of the samples under the generator.
+    """
+    return -(fake.detach().softmax(0) * log_probabilities).sum(0).mean()
+
+
 def least_squares(scores: Tensor, target: float) -> Tensor:
     """E (score - target)^2, the term of which least squares GANs are made (Mao et al., 2017, eq. 2)."""
     return (scores - target).square().mean()

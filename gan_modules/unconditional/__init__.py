@@ -1,5 +1,6 @@
 """Noise -> image."""
 
+from gan_modules.unconditional.bgan import BGAN
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.infogan import InfoGAN
 from gan_modules.unconditional.lsgan import LSGAN
@@ -12,14 +13,15 @@ from gan_modules.unconditional.sngan import SNGAN
 from gan_modules.unconditional.wgan_gp import WGANGP
 
 __all__ = [
+    "BGAN",
     "GAN",
-    "InfoGAN",
     "LSGAN",
     "MSGAN",
-    "PacGAN",
-    "ProgressiveGAN",
     "R1GAN",
-    "RelativisticGAN",
     "SNGAN",
     "WGANGP",
+    "InfoGAN",
+    "PacGAN",
+    "ProgressiveGAN",
+    "RelativisticGAN",
 ]

@@ -29,7 +29,7 @@ class RelativisticGAN(LatentModule):
         discriminator: maps samples to unbounded scores `(n,)`, of which only differences count, so that a bias of its
             last layer is of no use.
         latent_dim: dimensions of the standard normal noise (the authors' code: 128).
-        comparison: `relativistic_average` (section 4.2) or `relativistic` (section 4.1) of `gan_modules.objectives`:
+        comparison: `relativistic_average` or `relativistic` of `gan_modules.objectives`:
             better scores, worse scores and a margin -> a scalar.
         margin: `logistic_margin`, `least_squares_margin` or `hinge_margin` of `gan_modules.objectives`: what a
             difference of scores costs.
@@ -37,7 +37,7 @@ class RelativisticGAN(LatentModule):
             the gradient penalty).
         penalty_weight: weight of the gradient penalty (RSGAN-GP, RaSGAN-GP: 10; it wants a discriminator without batch
             normalisation).
-        learning_rate, betas: of Adam for both networks (appendix: 2e-4, 0.5 and 0.999 for n_D = 1; 1e-4, 0.5 and 0.9
+        learning_rate, betas: of Adam for both networks (the experiments: 2e-4, 0.5 and 0.999 for n_D = 1; 1e-4, 0.5 and 0.9
             for n_D = 5).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """

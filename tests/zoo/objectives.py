@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gan_modules import LSGAN, AdversarialModule, RelativisticGAN, networks
+from gan_modules import BGAN, LSGAN, AdversarialModule, RelativisticGAN, networks
 from gan_modules.objectives import hinge_margin, relativistic
 from zoo.case import Case
 from zoo.own import LATENT, SIZE, Draw, Judge
@@ -28,8 +28,13 @@ def _relativistic_pairs(own: bool, **options: Any) -> AdversarialModule:
     return RelativisticGAN(*_pair(own, bias=False), LATENT, **functions, **options)
 
 
+def _bgan(own: bool, **options: Any) -> AdversarialModule:
+    return BGAN(*_pair(own), LATENT, **options)
+
+
 CASES: dict[str, Case] = {
     "lsgan": Case(_lsgan),
     "relativistic": Case(_relativistic, coupled=True),
     "relativistic in pairs": Case(_relativistic_pairs),
+    "bgan": Case(_bgan),
 }
