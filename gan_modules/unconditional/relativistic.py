@@ -37,8 +37,8 @@ class RelativisticGAN(LatentModule):
             the gradient penalty).
         penalty_weight: weight of the gradient penalty (RSGAN-GP, RaSGAN-GP: 10; it wants a discriminator without batch
             normalisation).
-        learning_rate, betas: of Adam for both networks (the experiments: 2e-4, 0.5 and 0.999 for n_D = 1; 1e-4, 0.5 and 0.9
-            for n_D = 5).
+        learning_rate, betas: of Adam for both networks (the experiments: 2e-4, 0.5 and 0.999 for n_D = 1; 1e-4, 0.5
+            and 0.9 for n_D = 5).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
