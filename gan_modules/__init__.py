@@ -6,15 +6,16 @@ from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BGAN,
     GAN,
+    InfoGAN,
     LSGAN,
     MSGAN,
-    R1GAN,
-    SNGAN,
-    WGANGP,
-    InfoGAN,
     PacGAN,
     ProgressiveGAN,
+    R1GAN,
     RelativisticGAN,
+    SNGAN,
+    WGAN,
+    WGANGP,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MSGAN",
     "R1GAN",
     "SNGAN",
+    "WGAN",
     "WGANGP",
     "AdversarialModule",
     "CycleGAN",

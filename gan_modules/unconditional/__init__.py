@@ -10,6 +10,7 @@ from gan_modules.unconditional.pggan import ProgressiveGAN
 from gan_modules.unconditional.r1_gan import R1GAN
 from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
+from gan_modules.unconditional.wgan import WGAN
 from gan_modules.unconditional.wgan_gp import WGANGP
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "MSGAN",
     "R1GAN",
     "SNGAN",
+    "WGAN",
     "WGANGP",
     "InfoGAN",
     "PacGAN",
