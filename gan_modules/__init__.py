@@ -5,6 +5,7 @@ from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BGAN,
+    DRAGAN,
     GAN,
     InfoGAN,
     LSGAN,
@@ -15,6 +16,7 @@ from gan_modules.unconditional import (
     RelativisticGAN,
     SNGAN,
     WGAN,
+    WGANDiv,
     WGANGP,
 )
 
@@ -22,6 +24,7 @@ __all__ = [
     "ACGAN",
     "BGAN",
     "CGAN",
+    "DRAGAN",
     "GAN",
     "LSGAN",
     "MSGAN",
@@ -37,4 +40,5 @@ __all__ = [
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",
+    "WGANDiv",
 ]

@@ -27,10 +27,39 @@ def gradient_penalty(critic: Network, real: Tensor, fake: Tensor) -> Tensor:
         critic: maps `(n, ...)` to scores whose first dimension is `n`, no sample depending on another.
         real, fake: `(n, ...)`, of the same shape; neither receives a gradient.
     """
-    dtype = _full(real)
-    position = randomness.uniform(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=dtype)
-    points = torch.lerp(real.detach().to(dtype), fake.detach().to(dtype), position)
-    return (gradient_norm(critic, points) - 1).square().mean()
+    return (gradient_norm(critic, between(real, fake)) - 1).square().mean()
+
+
+def divergence_penalty(critic: Network, real: Tensor, fake: Tensor, power: float = 6.0) -> Tensor:
+    """E |grad f(x)|_2^p at random points between real and generated samples (Wu et al., 2018, eq. 5 and Algorithm 1).
+
+    The power is of the norm itself: for p = 6, the cube of the sum of squares. It pulls the slope to 0, and not to 1
+    as a Lipschitz constraint does.
+
+    Args:
+        critic: maps `(n, ...)` to scores whose first dimension is `n`, no sample depending on another.
+        real, fake: `(n, ...)`, of the same shape; neither receives a gradient.
+        power: the paper's p, above 1.
+    """
+    return gradient_norm(critic, between(real, fake)).pow(power).mean()
+
+
+def perturbed_penalty(discriminator: Network, real: Tensor, spread: float = 0.5, slope: float = 1.0) -> Tensor:
+    """E (|grad D(x)|_2 - k)^2 at points around the real ones (Kodali et al., 2017, eq. 3, by the authors' notebook).
+
+    The neighbour of a sample is x + spread * std * u, where u is uniform in [0, 1) for every number of the sample and
+    std is one number, the deviation of all numbers of `real`; the penalty is at a random point between the two.
+
+    Args:
+        discriminator: maps `(n, ...)` to scores (in the notebook logits) whose first dimension is `n`.
+        real: `(n, ...)`; receives no gradient.
+        spread: 0.5 in the notebook (the paper's c of the Gaussian noise).
+        slope: the paper's k.
+    """
+    real = real.detach().to(_full(real))
+    noise = randomness.uniform(*real.shape, device=real.device, dtype=real.dtype)
+    neighbour = real + spread * real.std(correction=0) * noise
+    return (gradient_norm(discriminator, between(real, neighbour)) - slope).square().mean()
 
 
 def zero_centred(network: Network, points: Tensor) -> Tensor:
@@ -41,6 +70,13 @@ def zero_centred(network: Network, points: Tensor) -> Tensor:
         points: `(n, ...)`; receives no gradient.
     """
     return _gradients(network, points.detach().to(_full(points))).square().sum(1).mean()
+
+
+def between(start: Tensor, end: Tensor) -> Tensor:
+    """A random point, uniform between each two of `(n, ...)`, at full precision and without a gradient."""
+    dtype = _full(start)
+    position = randomness.uniform(len(start), *[1] * (start.ndim - 1), device=start.device, dtype=dtype)
+    return torch.lerp(start.detach().to(dtype), end.detach().to(dtype), position)
 
 
 def gradient_norm(network: Network, points: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules import randomness
-from gan_modules.penalties import gradient_norm, gradient_penalty, zero_centred
+from gan_modules.penalties import divergence_penalty, gradient_norm, gradient_penalty, perturbed_penalty, zero_centred
 
 SEED = 11
 
@@ -40,6 +40,10 @@ def two_sided(weight: np.ndarray, output: np.ndarray, points: np.ndarray) -> flo
 
 def centred(weight: np.ndarray, output: np.ndarray, points: np.ndarray) -> float:
     return float((gradients_of(weight, output, points) ** 2).sum(1).mean())
+
+
+def sixth_power(weight: np.ndarray, output: np.ndarray, points: np.ndarray) -> float:
+    return float(((gradients_of(weight, output, points) ** 2).sum(1) ** 3).mean())
 
 
 def points_between(real: Tensor, fake: Tensor) -> Tensor:
@@ -82,6 +86,39 @@ def test_zero_centred_against_numpy() -> None:
     (gradient,) = torch.autograd.grad(penalty, weight)
     expected = slopes(lambda w: centred(w, output.numpy(), points.numpy()), start)
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_divergence_penalty_against_numpy() -> None:
+    """The sixth power of the norm: the cube of the sum of squares, without a root."""
+    weight, output, real, fake = normal(5, 3).requires_grad_(), normal(5), normal(4, 3), normal(4, 3)
+    points = points_between(real, fake).numpy()
+    randomness.use(randomness.Stream(SEED))
+    penalty = divergence_penalty(critic_of(weight, output), real, fake, 6)
+    start = weight.detach().numpy()
+    np.testing.assert_allclose(penalty.item(), sixth_power(start, output.numpy(), points), rtol=1e-12)
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    expected = slopes(lambda w: sixth_power(w, output.numpy(), points), start)
+    np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_perturbed_penalty_against_numpy() -> None:
+    """x + a * 0.7 std(batch) u: u for every number, a for every sample, std of the whole batch."""
+    weight, output, real = normal(5, 6).requires_grad_(), normal(5), normal(4, 2, 3)
+    randomness.use(randomness.Stream(SEED))
+    noise, position = randomness.uniform(4, 2, 3, dtype=torch.float64), randomness.uniform(4, 1, 1, dtype=torch.float64)
+    points = (real + position * 0.7 * np.std(real.numpy()) * noise).flatten(1).numpy()
+    randomness.use(randomness.Stream(SEED))
+    penalty = perturbed_penalty(critic_of(weight, output), real, spread=0.7, slope=1.5)
+
+    def expected(weight: np.ndarray) -> float:
+        lengths = np.sqrt((gradients_of(weight, output.numpy(), points) ** 2).sum(1))
+        return float(((lengths - 1.5) ** 2).mean())
+
+    start = weight.detach().numpy()
+    np.testing.assert_allclose(penalty.item(), expected(start), rtol=1e-12)
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    np.testing.assert_allclose(gradient.numpy(), slopes(expected, start), rtol=1e-6, atol=1e-8)
+    assert noise.min() >= 0 and len(noise.unique()) == 24 and len(position.unique()) == 4
 
 
 def test_first_and_second_derivatives_by_finite_differences() -> None:
@@ -130,12 +167,16 @@ def test_the_norm_is_over_all_dimensions_of_one_sample() -> None:
         torch.testing.assert_close(norm, jacobian.square().sum().sqrt())
 
 
-@pytest.mark.parametrize("kind", ["gradient_penalty", "r1", "r2"])
+@pytest.mark.parametrize("kind", ["gradient_penalty", "divergence", "perturbed", "r1", "r2"])
 def test_the_critic_gets_a_gradient_and_the_generator_none(kind: str) -> None:
     critic, generator, real = Spy().double(), nn.Conv2d(2, 2, 1).double(), normal(6, 2, 4, 4).requires_grad_()
     fake = generator(normal(6, 2, 4, 4))
     if kind == "gradient_penalty":
         gradient_penalty(critic, real, fake).backward()
+    elif kind == "divergence":
+        divergence_penalty(critic, real, fake).backward()
+    elif kind == "perturbed":
+        perturbed_penalty(critic, real).backward()
     else:
         zero_centred(critic, real if kind == "r1" else fake).backward()
     assert real.grad is None
@@ -157,6 +198,9 @@ def test_a_flat_critic_gives_a_penalty_of_one_and_no_nan() -> None:
     (gradient,) = torch.autograd.grad(penalty, weight)
     assert penalty.item() == 1
     assert gradient.isfinite().all()
+    free = divergence_penalty(lambda points: points @ weight, normal(5, 4), normal(5, 4))
+    (gradient,) = torch.autograd.grad(free, weight)
+    assert free.item() == gradient.abs().max().item() == 0
 
 
 def test_full_precision_under_autocast() -> None:
@@ -169,13 +213,15 @@ def test_full_precision_under_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = gradient_penalty(critic, real, fake)
         r2 = zero_centred(critic, fake.bfloat16())
-    assert found.dtype == r2.dtype == torch.float32 and kinds == {torch.float32}
+        around = perturbed_penalty(critic, real)
+    assert found.dtype == r2.dtype == around.dtype == torch.float32 and kinds == {torch.float32}
     assert torch.equal(found, expected)
 
 
 def test_a_network_in_low_precision_is_taken_as_it_is() -> None:
     critic, points = Spy().bfloat16(), torch.randn(4, 2, 4, 4).bfloat16()
-    for penalty in (gradient_penalty(critic, points, points + 1), zero_centred(critic, points)):
+    penalties = gradient_penalty(critic, points, points + 1), divergence_penalty(critic, points, points + 1)
+    for penalty in (*penalties, perturbed_penalty(critic, points), zero_centred(critic, points)):
         assert penalty.dtype == torch.bfloat16 and penalty.isfinite()
 
 

@@ -1,6 +1,7 @@
 """Noise -> image."""
 
 from gan_modules.unconditional.bgan import BGAN
+from gan_modules.unconditional.dragan import DRAGAN
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.infogan import InfoGAN
 from gan_modules.unconditional.lsgan import LSGAN
@@ -11,10 +12,12 @@ from gan_modules.unconditional.r1_gan import R1GAN
 from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
 from gan_modules.unconditional.wgan import WGAN
+from gan_modules.unconditional.wgan_div import WGANDiv
 from gan_modules.unconditional.wgan_gp import WGANGP
 
 __all__ = [
     "BGAN",
+    "DRAGAN",
     "GAN",
     "LSGAN",
     "MSGAN",
@@ -26,4 +29,5 @@ __all__ = [
     "PacGAN",
     "ProgressiveGAN",
     "RelativisticGAN",
+    "WGANDiv",
 ]
