@@ -59,6 +59,14 @@ def sizes(**values: Sequence[int]) -> None:
         whole(1, **{f"{name}[{place}]": size for place, size in enumerate(value)})
 
 
+def scales(**values: Sequence[float]) -> None:
+    """Raise ValueError unless every value is a sequence of at least one number, all finite and above zero."""
+    for name, value in values.items():
+        if not isinstance(value, (list, tuple)) or not value:
+            raise ValueError(f"{name} must be a list of positive numbers, got {value!r}; (1.0, 4.0) is one")
+        positive(**{f"{name}[{place}]": scale for place, scale in enumerate(value)})
+
+
 def switch(**values: bool) -> None:
     """Raise ValueError unless every value is True or False."""
     for name, value in values.items():

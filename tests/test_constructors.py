@@ -3,7 +3,7 @@
 import inspect
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -39,6 +39,7 @@ WRONG: dict[Any, list[Any]] = {
     str: [3, ""],
     tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
     tuple[Augmentation, ...]: [3, "ab", ("color",), (3,), (None,), torch.relu],
+    Sequence[float]: [3.0, "ab", (), (0.0,), (-1.0, 2.0), (math.nan,), (True,), ("a",)],
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
     tuple[float, float, float]: [0.5, "abc", (0, 1), (0, 1, 1, 1), (0, math.nan, 1), (0, True, 0), ("a", "b", "c")],
     torch.Tensor: [3, "ab", torch.zeros(3), torch.zeros(0, 2)],

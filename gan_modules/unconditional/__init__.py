@@ -3,8 +3,10 @@
 from gan_modules.unconditional.bgan import BGAN
 from gan_modules.unconditional.dragan import DRAGAN
 from gan_modules.unconditional.gan import GAN
+from gan_modules.unconditional.gmmn import GMMN
 from gan_modules.unconditional.infogan import InfoGAN
 from gan_modules.unconditional.lsgan import LSGAN
+from gan_modules.unconditional.mmd_gan import MMDGAN
 from gan_modules.unconditional.msgan import MSGAN
 from gan_modules.unconditional.pacgan import PacGAN
 from gan_modules.unconditional.pggan import ProgressiveGAN
@@ -19,7 +21,9 @@ __all__ = [
     "BGAN",
     "DRAGAN",
     "GAN",
+    "GMMN",
     "LSGAN",
+    "MMDGAN",
     "MSGAN",
     "R1GAN",
     "SNGAN",
