@@ -23,6 +23,7 @@ from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, held_out_every
 from datamodules.pixels import in_channels, to_bytes
 from gan_modules import checks
+from gan_modules.texts import encoded
 
 SIZE = 64
 Style = Literal["noto", "twemoji"]
@@ -51,6 +52,12 @@ def categories() -> Tensor:
     """The category of each picture, as a place in `index()["categories"]`: int64 (3786,)."""
     places = {name: place for place, name in enumerate(index()["categories"])}
     return torch.tensor([places[picture["category"]] for picture in index()["pictures"]])
+
+
+@cache
+def names() -> Tensor:
+    """The name of each picture as codes of its characters: int64 (3786, 48)."""
+    return encoded([picture["name"] for picture in index()["pictures"]])
 
 
 def split() -> tuple[Tensor, Tensor]:
@@ -137,18 +144,20 @@ class _Emoji(PictureDataModule):
 
 
 class Emoji(_Emoji):
-    """Pictures alone, or with their category as label.
+    """Pictures alone, with their category as label, or with their name as text.
 
     Args:
         style: whose drawings.
         labels: give `(pictures, category)`; there are nine categories.
+        names: give `(pictures, texts)`, the names as `gan_modules.texts` encodes them: int64 (n, 48). Skin tones share
+            one name.
         batch_size, num_workers, seed: as for `BatchedDataModule`.
         image_size: 8, 16, 32 or 64.
         channels: 1 or 3.
         flip: mirror half of the training pictures.
 
     Raises:
-        ValueError: for another size or number of channels, or a batch that is not positive.
+        ValueError: for another size or number of channels, a batch that is not positive, or both labels and names.
     """
 
     def __init__(
@@ -161,11 +170,14 @@ class Emoji(_Emoji):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        names: bool = False,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         checks.choice(get_args(Style), style=style)
-        checks.switch(labels=labels)
-        self.style, self.labels = style, labels
+        checks.switch(labels=labels, names=names)
+        if labels and names:
+            raise ValueError("labels and names cannot both be given with the pictures; leave one of them out")
+        self.style, self.labels, self.names = style, labels, names
 
     @property
     def class_names(self) -> list[str]:
@@ -174,13 +186,13 @@ class Emoji(_Emoji):
     def setup(self, stage: str) -> None:
         if self.ready:
             return
-        drawn, classes = self.coloured(self.style), categories()
+        drawn, said = self.coloured(self.style), names() if self.names else categories() if self.labels else None
         rest, held_out = split()
-        self.training = self._batches(drawn, classes, rest, vary=self.flip)
-        self.held_out = self._batches(drawn, classes, held_out, vary=False)
+        self.training = self._batches(drawn, said, rest, vary=self.flip)
+        self.held_out = self._batches(drawn, said, held_out, vary=False)
 
-    def _batches(self, drawn: Tensor, classes: Tensor, chosen: Tensor, vary: bool) -> Batches:
-        return Batches(drawn[chosen], labels=classes[chosen] if self.labels else None, vary=vary, seed=self.seed)
+    def _batches(self, drawn: Tensor, said: Tensor | None, chosen: Tensor, vary: bool) -> Batches:
+        return Batches(drawn[chosen], labels=None if said is None else said[chosen], vary=vary, seed=self.seed)
 
 
 class EmojiUnpaired(_Emoji):

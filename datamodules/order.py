@@ -28,7 +28,7 @@ class Raw(NamedTuple):
     """A batch on its way to the device.
 
     columns: uint8 pictures (n, c, h, w), or points (n, d), one tensor for each domain.
-    labels: int64 (n,), or None.
+    labels: int64 (n,), texts as int64 (n, length), or None.
     numbers: random int64 (n, 3) in [0, 2**24) for each column (flip, row and column of the crop); empty where nothing
         is varied. They are integers because Lightning rounds all floats of a batch under bf16-true.
     """
@@ -138,7 +138,7 @@ class Batches(Dataset[Raw]):
 
     Args:
         columns: the domains. All are indexed alike, unless `unpaired`.
-        labels: int64, one for each item, or None.
+        labels: int64, one for each item, or a text for each as int64 (n, length), or None.
         vary: send the numbers that flips and crops are made of.
         unpaired: the columns are shuffled independently of each other. The longest sets the length of the epoch; a
             shorter one is wrapped around, each of its items seen floor or ceil (longest / shorter) times.

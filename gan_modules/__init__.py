@@ -1,7 +1,7 @@
 """The GANs of the literature as PyTorch Lightning modules."""
 
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN
+from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN, TextGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BGAN,
@@ -44,5 +44,6 @@ __all__ = [
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",
+    "TextGAN",
     "WGANDiv",
 ]

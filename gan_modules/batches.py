@@ -1,4 +1,4 @@
-"""What a batch may be: bare images, `(images, labels)`, or `(x, y)` for two domains."""
+"""What a batch may be: bare images, `(images, labels)`, `(images, texts)`, or `(x, y)` for two domains."""
 
 from typing import Any
 
@@ -30,6 +30,17 @@ def labelled_images_of(batch: Any) -> tuple[Tensor, Tensor]:
     raise ValueError(f"this model needs labels: expected (images, labels), got {_described(batch)}; {_ADVICE}")
 
 
+def captioned_images_of(batch: Any) -> tuple[Tensor, Tensor]:
+    """Images and their texts, int64 (n, length), as `gan_modules.texts` encodes them.
+
+    Raises:
+        ValueError: if the batch has no texts.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) == 2 and _is_texts(batch[1]):
+        return batch[0], batch[1]
+    raise ValueError(f"this model needs texts: expected (images, texts), got {_described(batch)}; {_ADVICE}")
+
+
 def two_images_of(batch: Any) -> tuple[Tensor, Tensor]:
     """Two batches of images: source and target of a pair, or one of each domain.
 
@@ -57,6 +68,10 @@ def _is_images(part: Any) -> bool:
 
 def _is_labels(part: Any, optional: bool = False) -> bool:
     return optional or (isinstance(part, Tensor) and part.ndim == 1 and part.dtype == torch.int64)
+
+
+def _is_texts(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.ndim == 2 and part.dtype == torch.int64
 
 
 def _described(batch: Any) -> str:

@@ -67,6 +67,14 @@ def scales(**values: Sequence[float]) -> None:
         positive(**{f"{name}[{place}]": scale for place, scale in enumerate(value)})
 
 
+def words(**values: Sequence[str]) -> None:
+    """Raise ValueError unless every value is a sequence of texts, none of them empty, with at least one."""
+    for name, value in values.items():
+        texts = isinstance(value, (list, tuple)) and all(isinstance(each, str) and each.strip() for each in value)
+        if not (texts and value):
+            raise ValueError(f"{name} must be a list of texts, got {value!r}; ('red apple', 'green apple') is one")
+
+
 def switch(**values: bool) -> None:
     """Raise ValueError unless every value is True or False."""
     for name, value in values.items():

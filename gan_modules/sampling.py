@@ -1,7 +1,7 @@
 """Samples and translations from checkpoints: what `scripts/sample.py` does."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from gan_modules.adversarial import AdversarialModule
 from gan_modules.callbacks import drawing
 from gan_modules.evaluation import sides
 from gan_modules.latents import spherical
+from gan_modules.texts import encoded
 
 _MULTIPLE = 32  # that sides are padded to, unless the network names a size; no translator here halves more often
 
@@ -25,18 +26,35 @@ Translator = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def samples(checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str, ...] = ()) -> Image.Image:
-    """A grid of `n` samples, a class or code a row where the model has them; the same for the same seed.
+def samples(
+    checkpoint: Path, n: int = 64, seed: int = 0, trust: tuple[str, ...] = (), texts: Sequence[str] = ()
+) -> Image.Image:
+    """A grid of `n` samples, a class, code or text a row where the model has them; the same for the same seed.
 
     Raises:
-        ValueError: if the checkpoint is none (see `checkpoints.load`), or is a translator's.
+        ValueError: if the checkpoint is none (see `checkpoints.load`), or is a translator's, or texts are given to a
+            model that takes none.
     """
     checks.whole(1, n=n)
-    module = checkpoints.load(checkpoint, trust)
-    rows = int(getattr(module, "num_classes", getattr(module, "categories", 0)) or math.ceil(math.sqrt(n)))
+    module: Any = _told(checkpoints.load(checkpoint, trust), texts)
+    known = getattr(module, "num_classes", getattr(module, "categories", 0)) or len(getattr(module, "texts", ()))
+    rows = int(known or math.ceil(math.sqrt(n)))
     columns = math.ceil(n / rows)
     made = module(*_inputs(module, rows, columns, seed))[:n]
-    return drawing.scatter(None, made) if made.ndim == 2 else drawing.grid(made, columns)
+    if made.ndim == 2:
+        return drawing.scatter(None, made)
+    return drawing.grid(made, columns, titles=module.grid_titles(rows) if hasattr(module, "grid_titles") else None)
+
+
+def _told(module: AdversarialModule, texts: Sequence[str]) -> AdversarialModule:
+    """The module, which from now on draws these texts; none leave it as it is."""
+    if not texts:
+        return module
+    if not hasattr(module, "texts"):
+        raise ValueError(f"{type(module).__name__} is told no text: leave --text out")
+    encoded(texts)  # refuses what it cannot read
+    cast(Any, module).texts = tuple(texts)
+    return module
 
 
 def save_samples(
@@ -47,6 +65,7 @@ def save_samples(
     truncation: float | None = None,
     overwrite: bool = False,
     trust: tuple[str, ...] = (),
+    texts: Sequence[str] = (),
 ) -> None:
     """Write `n` samples as PNG files, those that `scripts/evaluate.py` looks at for the same seed.
 
@@ -54,11 +73,11 @@ def save_samples(
 
     Raises:
         ValueError: if the checkpoint is none, or is a translator's, or its samples are no images, or files are in the
-            way.
+            way, or texts are given to a model that takes none.
     """
     checks.whole(1, n=n)
     checks.seed(seed=seed)
-    module = checkpoints.load(checkpoint, trust)
+    module = _told(checkpoints.load(checkpoint, trust), texts)
     _check_samples(module)
     if not overwrite and folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty; choose another --out, or add --overwrite")

@@ -2,6 +2,7 @@
 
 python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out grid.png [--n 64] [--seed 0]
 python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out FOLDER [--n 50000]
+python scripts/sample.py --checkpoint runs/text_gan/RUN/checkpoints/last.ckpt --out grid.png --text "red apple" "ghost"
 python scripts/sample.py --checkpoint runs/cyclegan/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER
 """
 
@@ -25,6 +26,9 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--truncation", type=float, help="bound of the noise of samples that are written as files")
     parser.add_argument("--interpolate", action="store_true", help="strips from one latent to another")
+    parser.add_argument(
+        "--text", nargs="+", default=[], help='what a model of texts draws, a row each: --text "red apple"'
+    )
     parser.add_argument("--input", type=Path, help="folder of pictures to translate")
     parser.add_argument("--inverse", action="store_true", help="translate from the second domain to the first")
     parser.add_argument("--size", type=int, help="side to which pictures are resized; default: as they are")
@@ -34,6 +38,8 @@ def run(arguments: Sequence[str]) -> None:
     trust = tuple(given.trust)
     if not given.input and (given.inverse or given.size is not None):
         raise ValueError("--inverse and --size are for translating pictures; add --input FOLDER, or leave them out")
+    if given.text and (given.input or given.interpolate):
+        raise ValueError("--text is for samples alone; leave out --input and --interpolate, or --text")
     if given.input:
         written = translate(
             given.checkpoint,
@@ -51,7 +57,9 @@ def run(arguments: Sequence[str]) -> None:
     if given.truncation is not None:
         checks.positive(truncation=given.truncation)
     if not out.suffix and not given.interpolate:
-        save_samples(Path(given.checkpoint), out, given.n, given.seed, given.truncation, given.overwrite, trust)
+        save_samples(
+            Path(given.checkpoint), out, given.n, given.seed, given.truncation, given.overwrite, trust, given.text
+        )
         print(f"{given.n} samples are in {out}")
         return
     if given.truncation is not None:
@@ -60,8 +68,8 @@ def run(arguments: Sequence[str]) -> None:
         raise ValueError(f"{out} is there already; choose another --out, or add --overwrite")
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ValueError(f"--out expected a .png, .jpg or .webp file, got {out}")
-    make = interpolated if given.interpolate else samples
-    picture = make(given.checkpoint, given.n, given.seed, trust)
+    options = given.checkpoint, given.n, given.seed, trust
+    picture = interpolated(*options) if given.interpolate else samples(*options, given.text)
     save_picture(picture, out)
     print(f"samples are in {out}")
 

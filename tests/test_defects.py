@@ -207,6 +207,8 @@ def all_networks() -> list[nn.Module]:
         networks.SelfAttentionGenerator(image_size=8, width=4, attention=1),
         networks.StackedDiscriminator(width=4),
         networks.StackedGenerator(width=4),
+        networks.TextDiscriminator(image_size=8, width=4),
+        networks.TextGenerator(image_size=8, width=4),
         networks.UNetGenerator(image_size=16, width=4),
     ]
 

@@ -34,6 +34,8 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     images = 2 * torch.rand(2, count, *shape_of(name), generator=generator) - 1
     if kind == "labelled":
         return images[0], torch.arange(count) % CLASSES
+    if kind == "captioned":
+        return images[0], torch.randint(0, 30, (count, 9), generator=generator)
     return tuple(images) if kind in ("pairs", "domains") else (images[0],)
 
 

@@ -14,17 +14,21 @@ from torch import Tensor
 WIDTH = 1024  # that pictures are enlarged to at most
 _PAPER, _MOUNT, _INK = (255, 255, 255), (232, 232, 232), (40, 40, 40)  # images often have white grounds
 _DATA, _SAMPLES = (150, 150, 150), (214, 69, 65)
+_FONT = ImageFont.load_default(15)
 
 Column = tuple[str, Tensor]
 
 
-def grid(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Image:
+def grid(
+    images: Tensor, columns: int = 8, scale: int | None = None, titles: Sequence[str] | None = None
+) -> Image.Image:
     """Images in rows, from left to right and from top to bottom.
 
     Args:
         images: (n, 1 or 3, h, w) in [-1, 1]; what lies outside is clamped, NaN is black.
         columns: images in a row.
         scale: whole number by which pixels are enlarged; None: as far as fits into 1024 pixels.
+        titles: what is written to the left of each row; None: nothing.
 
     Raises:
         ValueError: if there are no images, or they have neither one nor three channels.
@@ -34,10 +38,13 @@ def grid(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Im
     gap = _gap(pixels)
     height, width = pixels.shape[1] + gap, pixels.shape[2] + gap
     rows = -(-len(pixels) // columns)
-    picture = Image.new("RGB", (columns * width + gap, rows * height + gap), _MOUNT)
+    margin = max(round(_FONT.getlength(title)) + 16 for title in titles) if titles else 0
+    picture = Image.new("RGB", (margin + columns * width + gap, rows * height + gap), _MOUNT)
+    for row, title in enumerate(titles or ()):
+        _text(picture, (margin - 8, gap + row * height + height // 2), title, 15, anchor="rm")
     for number, image in enumerate(pixels):
         row, column = divmod(number, columns)
-        picture.paste(Image.fromarray(image.numpy()), (gap + column * width, gap + row * height))
+        picture.paste(Image.fromarray(image.numpy()), (margin + gap + column * width, gap + row * height))
     return picture
 
 

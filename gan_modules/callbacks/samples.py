@@ -1,6 +1,6 @@
 """Pictures of what the generator makes, to disk and to the loggers, while it trains."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class SampleGrid(Callback):
 
     - a translator: the first validation pictures, `source | translation | truth`, for each direction;
     - points: a scatter plot of validation data and samples;
-    - `grid_inputs(rows, columns)` where the model has it: a class a row, a code varied a row;
+    - `grid_inputs(rows, columns)` where the model has it: a class a row, a code varied a row, a text a row, with
+      `grid_titles(rows)` beside them where the model has those too;
     - otherwise `sample(n)`.
 
     Inputs and noise are the same in all pictures. Painting happens in eval mode (with the averaged generator, where
@@ -114,7 +115,9 @@ class SampleGrid(Callback):
         torch.manual_seed(self.seed)
         if grid_inputs := getattr(module, "grid_inputs", None):
             inputs: tuple[Tensor, ...] = grid_inputs(self.rows, self.columns)
-            return lambda module: _drawn(module(*inputs), self.columns, self.scale)
+            grid_titles = getattr(module, "grid_titles", None)
+            titles: list[str] | None = grid_titles(self.rows) if grid_titles else None
+            return lambda module: _drawn(module(*inputs), self.columns, self.scale, titles)
         if sample := getattr(module, "sample", None):
             return lambda module: _drawn(sample(self.rows * self.columns), self.columns, self.scale)
         rank_zero_warn(
@@ -146,8 +149,8 @@ def _translations(views: dict[str, View], rows: int, scale: int | None) -> Image
     return drawing.titled_columns(groups, scale)
 
 
-def _drawn(samples: Tensor, columns: int, scale: int | None) -> Image.Image:
-    return drawing.scatter(None, samples) if samples.ndim == 2 else drawing.grid(samples, columns, scale)
+def _drawn(samples: Tensor, columns: int, scale: int | None, titles: Sequence[str] | None = None) -> Image.Image:
+    return drawing.scatter(None, samples) if samples.ndim == 2 else drawing.grid(samples, columns, scale, titles)
 
 
 def _points(views: dict[str, View]) -> Image.Image:

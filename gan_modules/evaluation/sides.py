@@ -256,7 +256,7 @@ def items_of(module: LightningDataModule, split: str, limit: int | None = None) 
 
 def classes_of(labels: Tensor | None, names: Sequence[str] = ()) -> list[str]:
     """The names of the classes: those given, or numbers; none without labels."""
-    if labels is None:
+    if labels is None or labels.ndim != 1:
         return []
     return list(names) or [str(number) for number in range(int(labels.max()) + 1)]
 
@@ -269,7 +269,8 @@ def of_items(
     identity: dict[str, Any],
 ) -> Side:
     """The items of one column, each once; at most `limit`, at equal distances."""
-    own, labels, places = items.columns[column], items.labels, new(items, column).nonzero().flatten()
+    own, places = items.columns[column], new(items, column).nonzero().flatten()
+    labels = items.labels if items.labels is not None and items.labels.ndim == 1 else None  # others are texts
     chosen = places[spread(len(places), limit)]
 
     def parts(count: int) -> Iterator[Part]:

@@ -30,6 +30,7 @@ from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionG
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
+from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
 from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
@@ -67,6 +68,9 @@ __all__ = [
     "SelfAttentionGenerator",
     "StackedDiscriminator",
     "StackedGenerator",
+    "TextDiscriminator",
+    "TextEncoder",
+    "TextGenerator",
     "UNetGenerator",
     "init_glorot",
     "init_normal",

@@ -33,6 +33,8 @@ from gan_modules.networks import (
     SelfAttentionGenerator,
     StackedDiscriminator,
     StackedGenerator,
+    TextDiscriminator,
+    TextGenerator,
     UNetGenerator,
 )
 
@@ -108,6 +110,8 @@ CASES = {
     "stacked generator": Case(lambda: StackedGenerator(5, 3, 2), ((5,),), ((3, 28, 28),)),
     "stacked discriminator": Case(lambda: StackedDiscriminator(3, 2), ((3, 28, 28),), ((),)),
     "stacked discriminator without norm": Case(lambda: StackedDiscriminator(3, 2, None), ((3, 28, 28),), ((),)),
+    "text generator": Case(lambda: TextGenerator(7, 9, 5, 16, 3, 4), ((7,), (9,)), ((3, 16, 16),)),
+    "text discriminator": Case(lambda: TextDiscriminator(9, 5, 16, 3, 4), ((3, 16, 16), (9,)), ((),)),
     "translator": Case(lambda: ResNetTranslator(1, 3, 4, blocks=2), ((1, 16, 12),), ((3, 16, 12),)),
     "translator with dropout": Case(
         lambda: ResNetTranslator(3, 3, 4, 1, 1, dropout=0.5), ((3, 8, 8),), ((3, 8, 8),), whole_graph=False

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from gan_modules import MSGAN, AdversarialModule, PacGAN, networks
+import torch
+from torch import Tensor, nn
+
+from gan_modules import MSGAN, AdversarialModule, PacGAN, TextGAN, networks
 from zoo.case import Case
 from zoo.conditional import JudgeOfClass
 from zoo.own import CLASSES, LATENT, SIZE, Draw, Judge
@@ -31,8 +34,51 @@ def _msgan_labelled(own: bool, **options: Any) -> AdversarialModule:
     return MSGAN(generator, judge, CLASSES, LATENT, **options)
 
 
+class DrawText(nn.Module):
+    """A user's generator, which is told an embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draw = Draw(LATENT + 5)
+
+    def forward(self, z: Tensor, embeddings: Tensor) -> Tensor:
+        return self.draw(torch.cat([z, embeddings], dim=1))
+
+
+class JudgeText(nn.Module):
+    """A user's discriminator, which is told an embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judge, self.told = Judge(4), nn.Linear(5, 1)
+
+    def forward(self, images: Tensor, embeddings: Tensor) -> Tensor:
+        told = self.told(embeddings)[:, :, None, None].expand(-1, -1, *images.shape[2:])
+        return self.judge(torch.cat([images, told], dim=1))
+
+
+class Read(nn.Module):
+    """A user's encoder of texts: the mean of what their characters are worth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worth = nn.Embedding(60, 5)
+
+    def forward(self, texts: Tensor) -> Tensor:
+        return self.worth(texts).mean(1)
+
+
+def _text_gan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"interpolation_weight": 0.5, **options}
+    if own:
+        return TextGAN(DrawText(), JudgeText(), Read(), LATENT, **options)
+    pair = networks.TextGenerator(LATENT, 5, 3, SIZE, 3, 4), networks.TextDiscriminator(5, 3, SIZE, 3, 4)
+    return TextGAN(*pair, networks.TextEncoder(5, 6, 3), LATENT, **options)
+
+
 CASES: dict[str, Case] = {
     "pacgan": Case(_pacgan),
     "msgan": Case(_msgan, coupled=True),
+    "text_gan": Case(_text_gan, "captioned"),
     "msgan with labels": Case(_msgan_labelled, "labelled", coupled=True),
 }
