@@ -1,7 +1,7 @@
 """The GANs of the literature as PyTorch Lightning modules."""
 
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.conditional import ACGAN, CGAN, ProjectionGAN, TextGAN
+from gan_modules.conditional import ACGAN, CGAN, BigGAN, ProjectionGAN, TextGAN
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BGAN,
@@ -37,6 +37,7 @@ __all__ = [
     "WGAN",
     "WGANGP",
     "AdversarialModule",
+    "BigGAN",
     "CycleGAN",
     "InfoGAN",
     "PacGAN",

@@ -115,6 +115,7 @@ def test_no_score_is_squashed() -> None:
         networks.PatchDiscriminator(width=4, layers=1),
         networks.MLPDiscriminator(hidden=(4,)),
         networks.ProgressiveDiscriminator(image_size=8, width=4),
+        networks.BigGANDiscriminator(image_size=8, width=4),
         networks.ProjectionDiscriminator(image_size=8, width=4),
         networks.ScoreHead(4),
         networks.SelfAttentionDiscriminator(image_size=8, width=4, attention=1),
@@ -186,6 +187,8 @@ class Heads(nn.Module):
 
 def all_networks() -> list[nn.Module]:
     return [
+        networks.BigGANDiscriminator(image_size=8, width=4),
+        networks.BigGANGenerator(image_size=8, width=4),
         networks.ConditionalDCGANDiscriminator(image_size=8, width=4),
         networks.DCGANDiscriminator(image_size=8, width=4, num_classes=2),
         networks.DCGANGenerator(image_size=8, width=4),

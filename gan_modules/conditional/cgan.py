@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import labelled_images_of
-from gan_modules.latent import LabelledModule
+from gan_modules.latent import LabelledModule, LatentMechanics
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
@@ -24,7 +24,7 @@ class CGAN(LabelledModule):
         num_classes: number of classes.
         latent_dim: dimensions of the standard normal noise.
         learning_rate, betas: of Adam (DCGAN's; section 4.1 has SGD with momentum, from 0.1 down).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class CGAN(LabelledModule):
         latent_dim: int = 100,
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, num_classes, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

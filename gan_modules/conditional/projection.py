@@ -6,9 +6,9 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import labelled_images_of
-from gan_modules.latent import LabelledModule
+from gan_modules.latent import LabelledModule, LatentMechanics
 from gan_modules.objectives import hinge_discriminator, wasserstein_generator
 from gan_modules.schedules import linear_to_zero, scheduled
 
@@ -30,7 +30,7 @@ class ProjectionGAN(LabelledModule):
         learning_rate, betas: of Adam (section 6: 2e-4, 0 and 0.9).
         decay_steps: generator steps over which the learning rate falls to 0 (the authors' code for CIFAR-10: 50,000,
             all of them); None: constant.
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ProjectionGAN(LabelledModule):
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.0, 0.9),
         decay_steps: int | None = None,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, num_classes, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

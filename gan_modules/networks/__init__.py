@@ -1,6 +1,7 @@
 """Plain networks: any `nn.Module` with the same signature does in their place."""
 
 from gan_modules.networks.attention import SelfAttention, SelfAttentionDiscriminator, SelfAttentionGenerator
+from gan_modules.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from gan_modules.networks.dcgan import (
     ConditionalDCGANDiscriminator,
     DCGANDiscriminator,
@@ -9,7 +10,7 @@ from gan_modules.networks.dcgan import (
     RecognitionHead,
     ScoreHead,
 )
-from gan_modules.networks.init import init_glorot, init_normal
+from gan_modules.networks.init import init_glorot, init_normal, init_orthogonal
 from gan_modules.networks.layers import (
     ConditionalBatchNorm,
     Dropout,
@@ -35,6 +36,8 @@ from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
+    "BigGANDiscriminator",
+    "BigGANGenerator",
     "ConditionalBatchNorm",
     "ConditionalDCGANDiscriminator",
     "DCGANDiscriminator",
@@ -74,5 +77,6 @@ __all__ = [
     "UNetGenerator",
     "init_glorot",
     "init_normal",
+    "init_orthogonal",
     "spectrally_normalised",
 ]

@@ -37,3 +37,17 @@ def init_glorot(module: nn.Module, gain: float = 1.0) -> None:
             nn.init.xavier_uniform_(layer.weight, gain)
             if layer.bias is not None:
                 layer.bias.zero_()
+
+
+@torch.no_grad()
+def init_orthogonal(module: nn.Module) -> None:
+    """Draw weights and embeddings as random matrices with orthonormal rows or columns; set biases to zero.
+
+    Saxe et al. (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear networks"; what BigGAN
+    starts from. A kernel (o, i, h, w) is the matrix (o, i * h * w).
+    """
+    for layer in module.modules():
+        if isinstance(layer, (*_WEIGHTED, nn.Embedding)):
+            nn.init.orthogonal_(layer.weight)
+        if isinstance(layer, _WEIGHTED) and layer.bias is not None:
+            layer.bias.zero_()

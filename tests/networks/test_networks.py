@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules.networks import (
+    BigGANDiscriminator,
+    BigGANGenerator,
     ConditionalDCGANDiscriminator,
     DCGANDiscriminator,
     DCGANGenerator,
@@ -64,6 +66,13 @@ CASES = {
     "mlp discriminator of images": Case(
         lambda: MLPDiscriminator((3, 4, 4), (8,), maxout_pieces=0), ((3, 4, 4),), ((),)
     ),
+    "biggan generator": Case(
+        lambda: BigGANGenerator(6, 12, 1, 4, 3, 5, attention=0), ((6,), ()), ((1, 12, 12),), smallest_batch=2
+    ),
+    "biggan generator that attends": Case(
+        lambda: _attending(BigGANGenerator(6, 16, 3, 4, 3, 5)), ((6,), ()), ((3, 16, 16),), smallest_batch=2
+    ),
+    "biggan discriminator": Case(lambda: _attending(BigGANDiscriminator(24, 3, 4, 3, 2, 2)), ((3, 24, 24), ()), ((),)),
     "dcgan generator": Case(lambda: DCGANGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16),)),
     "dcgan generator of classes": Case(lambda: DCGANGenerator(7, 28, 1, 4, num_classes=3), ((7,), ()), ((1, 28, 28),)),
     "dcgan discriminator": Case(lambda: DCGANDiscriminator(16, 3, 4), ((3, 16, 16),), ((),)),

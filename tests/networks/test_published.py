@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from gan_modules.networks import (
+    BigGANDiscriminator,
+    BigGANGenerator,
     DCGANDiscriminator,
     DCGANGenerator,
     InstanceNorm,
@@ -82,3 +84,8 @@ def test_the_networks_of_stacked_digits_by_their_sum() -> None:
 def test_the_networks_of_pacgan_by_their_sum() -> None:
     assert parameters(MLPGenerator) == 2 * 400 + 3 * 400**2 + 4 * 2 * 400 + 400 * 2 + 2
     assert parameters(MLPDiscriminator) == 3 * 1000 + 2 * 201 * 1000 + 201
+
+
+def test_biggan_has_the_authors_numbers_for_imagenet() -> None:
+    assert parameters(lambda: BigGANGenerator(num_classes=1000)) == 70_433_988
+    assert parameters(lambda: BigGANDiscriminator(num_classes=1000)) + 1 == 87_982_370  # with a bias of the score

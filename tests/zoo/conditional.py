@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_modules import CGAN, AdversarialModule, ProjectionGAN, networks
+from gan_modules import CGAN, AdversarialModule, BigGAN, ProjectionGAN, networks
 from zoo.case import Case
 from zoo.own import CLASSES, LATENT, SIZE, Draw
 
@@ -41,8 +41,18 @@ def _projection(own: bool, **options: Any) -> AdversarialModule:
     return ProjectionGAN(generator, judge, CLASSES, LATENT, **options)
 
 
+def _biggan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"n_critic": 2, **options}
+    if own:
+        return BigGAN(Draw(classes=CLASSES), JudgeOfClass(), CLASSES, LATENT, **options)
+    generator = networks.BigGANGenerator(LATENT, SIZE, 3, 4, CLASSES, 5)
+    judge = networks.BigGANDiscriminator(SIZE, 3, 4, CLASSES)
+    return BigGAN(generator, judge, CLASSES, LATENT, **options)
+
+
 CASES = {
     "cgan": Case(_cgan, "labelled"),
     # as long as no score leaves the margins, it does not matter how high all of them are
     "projection": Case(_projection, "labelled", constant={"discriminator.score.bias"}),
+    "biggan": Case(_biggan, "labelled", constant={"discriminator.score.bias"}),
 }
