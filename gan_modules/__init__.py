@@ -6,6 +6,7 @@ from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BGAN,
     DRAGAN,
+    FGAN,
     GAN,
     GMMN,
     LSGAN,
@@ -27,6 +28,7 @@ __all__ = [
     "BGAN",
     "CGAN",
     "DRAGAN",
+    "FGAN",
     "GAN",
     "GMMN",
     "LSGAN",

@@ -140,7 +140,7 @@ class AdversarialModule(LightningModule):
         self._descending = f"the gradient of {getattr(loss, '__name__', 'the loss')} for {division.networks}"
         returned = []
         optimizer.zero_grad()
-        with _frozen(division.others):
+        with frozen(division.others):
             for part in self._micro_batches(inputs):
                 outcome = loss(*part)
                 outcome = outcome if isinstance(outcome, tuple) else (outcome,)
@@ -425,14 +425,15 @@ def _raise_unless(finite: bool, gradient: str, batch: int) -> None:
 
 
 @contextmanager
-def _frozen(parameters: list[nn.Parameter]) -> Iterator[None]:
-    frozen = [parameter for parameter in parameters if parameter.requires_grad]
-    for parameter in frozen:
+def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Inside, what is computed gives these parameters no gradient."""
+    free = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in free:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in frozen:
+        for parameter in free:
             parameter.requires_grad_(True)
 
 

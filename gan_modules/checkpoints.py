@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from gan_modules import vetting
 from gan_modules.adversarial import AdversarialModule
+from gan_modules.divergences import Divergence
 from gan_modules.reading import contents, shown, tensors
 
 TRUSTED = ("gan_modules", "torch.nn", "torch.optim")
@@ -136,6 +137,7 @@ def _check_trusted(name: str, is_class: bool, path: str | Path, trust: tuple[str
         found = None
     is_ours = f"{getattr(found, '__module__', '')}.".startswith(_inside(TRUSTED))
     is_part = isinstance(found, type) and issubclass(found, (nn.Module, Optimizer))
+    is_part = is_part or getattr(found, "__annotations__", {}).get("return") is Divergence
     if not is_ours or (is_class and not is_part):
         raise ValueError(f"{path} names {name}, which is no network of this version; use the version that wrote it")
 

@@ -2,6 +2,7 @@
 
 from gan_modules.unconditional.bgan import BGAN
 from gan_modules.unconditional.dragan import DRAGAN
+from gan_modules.unconditional.f_gan import FGAN
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.gmmn import GMMN
 from gan_modules.unconditional.infogan import InfoGAN
@@ -20,6 +21,7 @@ from gan_modules.unconditional.wgan_gp import WGANGP
 __all__ = [
     "BGAN",
     "DRAGAN",
+    "FGAN",
     "GAN",
     "GMMN",
     "LSGAN",

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gan_modules import BGAN, LSGAN, AdversarialModule, RelativisticGAN, networks
+from gan_modules import BGAN, FGAN, LSGAN, AdversarialModule, RelativisticGAN, networks
+from gan_modules.divergences import pearson
 from gan_modules.objectives import hinge_margin, relativistic
 from zoo.case import Case
 from zoo.own import LATENT, SIZE, Draw, Judge
@@ -32,9 +33,19 @@ def _bgan(own: bool, **options: Any) -> AdversarialModule:
     return BGAN(*_pair(own), LATENT, **options)
 
 
+def _f_gan(own: bool, **options: Any) -> AdversarialModule:
+    return FGAN(*_pair(own), LATENT, **options)
+
+
+def _f_gan_single_step(own: bool, **options: Any) -> AdversarialModule:
+    return FGAN(*_pair(own), LATENT, pearson, non_saturating=own, single_step=True, **options)
+
+
 CASES: dict[str, Case] = {
     "lsgan": Case(_lsgan),
     "relativistic": Case(_relativistic, coupled=True),
     "relativistic in pairs": Case(_relativistic_pairs),
     "bgan": Case(_bgan),
+    "f_gan": Case(_f_gan),
+    "f_gan in one step": Case(_f_gan_single_step),
 }
