@@ -2,6 +2,7 @@
 
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, BigGAN, ProjectionGAN, TextGAN
+from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BGAN,
@@ -16,6 +17,7 @@ from gan_modules.unconditional import (
     SNGAN,
     WGAN,
     WGANGP,
+    CoGAN,
     InfoGAN,
     PacGAN,
     ProgressiveGAN,
@@ -40,8 +42,11 @@ __all__ = [
     "WGANGP",
     "AdversarialModule",
     "BigGAN",
+    "CoGAN",
     "CycleGAN",
     "InfoGAN",
+    "LabelledModule",
+    "LatentModule",
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",

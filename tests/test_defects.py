@@ -110,6 +110,8 @@ def test_class_logits_are_unbounded(which: int) -> None:
 
 def test_no_score_is_squashed() -> None:
     judges = [
+        networks.CoupledDiscriminator(image_size=8, width=4),
+        networks.CoupledGenerator(image_size=8, width=4),
         networks.DCGANDiscriminator(image_size=8, width=4),
         networks.ResNetCritic(image_size=8, width=4),
         networks.PatchDiscriminator(width=4, layers=1),

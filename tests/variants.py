@@ -16,7 +16,7 @@ from zoo.own import CLASSES, SIZE
 NAMES = tuple(CASES)
 FIRST = tuple(first.CASES)
 """The variants by which the mechanics are tested that no variant changes: compilation, sharding, scalers."""
-LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in ("pairs", "domains"))
+LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in ("pairs", "domains", "joint"))
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:
@@ -36,7 +36,7 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)
-    return tuple(images) if kind in ("pairs", "domains") else (images[0],)
+    return tuple(images) if kind in ("pairs", "domains", "joint") else (images[0],)
 
 
 def shape_of(name: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from gan_modules.networks.attention import SelfAttention, SelfAttentionDiscriminator, SelfAttentionGenerator
 from gan_modules.networks.biggan import BigGANDiscriminator, BigGANGenerator
+from gan_modules.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_modules.networks.dcgan import (
     ConditionalDCGANDiscriminator,
     DCGANDiscriminator,
@@ -40,6 +41,8 @@ __all__ = [
     "BigGANGenerator",
     "ConditionalBatchNorm",
     "ConditionalDCGANDiscriminator",
+    "CoupledDiscriminator",
+    "CoupledGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DCGANTrunk",

@@ -1,6 +1,7 @@
 """Noise -> image."""
 
 from gan_modules.unconditional.bgan import BGAN
+from gan_modules.unconditional.cogan import CoGAN
 from gan_modules.unconditional.dragan import DRAGAN
 from gan_modules.unconditional.f_gan import FGAN
 from gan_modules.unconditional.gan import GAN
@@ -31,6 +32,7 @@ __all__ = [
     "SNGAN",
     "WGAN",
     "WGANGP",
+    "CoGAN",
     "InfoGAN",
     "PacGAN",
     "ProgressiveGAN",

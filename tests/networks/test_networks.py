@@ -12,6 +12,8 @@ from gan_modules.networks import (
     BigGANDiscriminator,
     BigGANGenerator,
     ConditionalDCGANDiscriminator,
+    CoupledDiscriminator,
+    CoupledGenerator,
     DCGANDiscriminator,
     DCGANGenerator,
     DCGANTrunk,
@@ -86,6 +88,8 @@ CASES = {
     "conditional dcgan discriminator": Case(
         lambda: ConditionalDCGANDiscriminator(16, 3, 4, num_classes=3), ((3, 16, 16), ()), ((),)
     ),
+    "coupled generator": Case(lambda: CoupledGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16), (3, 16, 16))),
+    "coupled discriminator": Case(lambda: CoupledDiscriminator(16, 3, 4), ((3, 16, 16), (3, 16, 16)), ((), ())),
     "dcgan trunk": Case(lambda: DCGANTrunk(16, 3, 4, features=9), ((3, 16, 16),), ((9,),), smallest_batch=2),
     "score head": Case(lambda: ScoreHead(9), ((9,),), ((),)),
     "recognition head": Case(lambda: RecognitionHead(9, 8, 4, 2), ((9,),), ((4,), (2,)), smallest_batch=2),

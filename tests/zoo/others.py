@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_modules import MSGAN, AdversarialModule, PacGAN, TextGAN, networks
+from gan_modules import MSGAN, AdversarialModule, CoGAN, PacGAN, TextGAN, networks
 from zoo.case import Case
 from zoo.conditional import JudgeOfClass
 from zoo.own import CLASSES, LATENT, SIZE, Draw, Judge
@@ -76,9 +76,41 @@ def _text_gan(own: bool, **options: Any) -> AdversarialModule:
     return TextGAN(*pair, networks.TextEncoder(5, 6, 3), LATENT, **options)
 
 
+class DrawTwo(nn.Module):
+    """A user's generator of two domains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draw, self.own_y = Draw(), nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.draw(z)
+        return x, torch.tanh(self.own_y(x))
+
+
+class JudgeTwo(nn.Module):
+    """A user's discriminator of two domains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judge, self.own_y = Judge(), nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return self.judge(x), self.judge(torch.tanh(self.own_y(y)))
+
+
+def _cogan(own: bool, **options: Any) -> AdversarialModule:
+    if own:
+        return CoGAN(DrawTwo(), JudgeTwo(), LATENT, **options)
+    return CoGAN(
+        networks.CoupledGenerator(LATENT, SIZE, 3, 4), networks.CoupledDiscriminator(SIZE, 3, 4), LATENT, **options
+    )
+
+
 CASES: dict[str, Case] = {
     "pacgan": Case(_pacgan),
     "msgan": Case(_msgan, coupled=True),
+    "cogan": Case(_cogan, "joint"),
     "text_gan": Case(_text_gan, "captioned"),
     "msgan with labels": Case(_msgan_labelled, "labelled", coupled=True),
 }
