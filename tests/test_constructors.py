@@ -16,6 +16,7 @@ import datamodules
 import gan_modules
 from gan_modules import callbacks, metrics, networks
 from gan_modules.augmentation import Augmentation
+from gan_modules.divergences import Divergence
 from gan_modules.growth import Growth
 from gan_modules.metrics import FeatureNetwork, PerceptualNetwork
 from gan_modules.replay import ImageHistory
@@ -43,6 +44,7 @@ WRONG: dict[Any, list[Any]] = {
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
     tuple[float, float, float]: [0.5, "abc", (0, 1), (0, 1, 1, 1), (0, math.nan, 1), (0, True, 0), ("a", "b", "c")],
     torch.Tensor: [3, "ab", torch.zeros(3), torch.zeros(0, 2)],
+    Callable[[], Divergence] | Divergence: ["name", 3, None, dict],
     Mapping[int, int]: [[4], {4: 0}, {4: 1.5}, {4: "8"}, {"4": 8}, {0: 8}, {True: 8}],
 }
 
