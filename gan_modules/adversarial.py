@@ -206,9 +206,13 @@ class AdversarialModule(LightningModule):
     def _follow_generators(self) -> None:
         self.generator_steps += 1
         if self.average_decay is not None:
-            # a short memory at first, as a new network changes fast
-            decay = min(self.average_decay, (1 + self.generator_steps) / (10 + self.generator_steps))
-            self.averages.follow({name: getattr(self, name) for name in self.generators}, decay)
+            self.averages.follow(
+                {name: getattr(self, name) for name in self.generators}, self.decay(self.average_decay)
+            )
+
+    def decay(self, wanted: float) -> float:
+        """The decay of the averages in this step: `wanted`, but less at first, when a new network changes fast."""
+        return min(wanted, (1 + self.generator_steps) / (10 + self.generator_steps))
 
     def setup(self, stage: str) -> None:
         if stage == "fit":

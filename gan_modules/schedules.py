@@ -1,5 +1,6 @@
 """Schedules: learning rates as a factor of the steps or epochs done, and how often the critic steps."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -50,3 +51,10 @@ def critic_steps(generator_steps: int, usual: int, many: int, many_first: int, m
     [100, 100, 5, 5, 100, 5, 5, 5, 100]
     """
     return many if generator_steps < many_first or generator_steps % many_every == 0 else usual
+def cosine(first: float, last: float, position: float) -> float:
+    """From `first` to `last` by half a cosine, for a position from 0 to 1; beyond it, `last`.
+
+    >>> [round(cosine(2.0, 1.0, position), 2) for position in (0, 0.25, 0.5, 1, 3)]
+    [2.0, 1.85, 1.5, 1.0, 1.0]
+    """
+    return last + (first - last) * (1 + math.cos(math.pi * min(position, 1.0))) / 2

@@ -29,6 +29,7 @@ from gan_modules.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_modules.networks.patchgan import PatchDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
+from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
@@ -64,6 +65,8 @@ __all__ = [
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ProjectionHead",
+    "R3GANDiscriminator",
+    "R3GANGenerator",
     "RecognitionHead",
     "ResNetCritic",
     "ResNetGenerator",

@@ -13,6 +13,7 @@ from gan_modules.unconditional.msgan import MSGAN
 from gan_modules.unconditional.pacgan import PacGAN
 from gan_modules.unconditional.pggan import ProgressiveGAN
 from gan_modules.unconditional.r1_gan import R1GAN
+from gan_modules.unconditional.r3gan import R3GAN
 from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
 from gan_modules.unconditional.wgan import WGAN
@@ -29,6 +30,7 @@ __all__ = [
     "MMDGAN",
     "MSGAN",
     "R1GAN",
+    "R3GAN",
     "SNGAN",
     "WGAN",
     "WGANGP",

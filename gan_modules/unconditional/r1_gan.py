@@ -6,9 +6,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, RMSprop
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 from gan_modules.penalties import zero_centred
 
@@ -26,7 +25,7 @@ class R1GAN(LatentModule):
         penalty_every: discriminator steps from one penalty to the next, each with so many times the weight: the lazy
             regularisation of StyleGAN2 (Karras et al., 2020, section 2.2: 16), in one step with the game's loss.
         learning_rate, smoothing: of RMSprop (the code: 1e-4 and 0.99).
-        mechanics: see `gan_modules.adversarial.Mechanics`; the code's average of the generator decays by 0.999.
+        mechanics: see `gan_modules.latent.LatentMechanics`; the code's average of the generator decays by 0.999.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class R1GAN(LatentModule):
         penalty_every: int = 1,
         learning_rate: float = 1e-4,
         smoothing: float = 0.99,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

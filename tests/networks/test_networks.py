@@ -27,6 +27,8 @@ from gan_modules.networks import (
     ProjectionDiscriminator,
     ProjectionGenerator,
     ProjectionHead,
+    R3GANDiscriminator,
+    R3GANGenerator,
     RecognitionHead,
     ResNetCritic,
     ResNetGenerator,
@@ -110,6 +112,10 @@ CASES = {
         lambda: _attending(SelfAttentionGenerator(7, 16, 3, 4)), ((7,),), ((3, 16, 16),), smallest_batch=2
     ),
     "sagan discriminator": Case(lambda: _attending(SelfAttentionDiscriminator(20, 1, 4)), ((1, 20, 20),), ((),)),
+    "r3gan generator": Case(lambda: R3GANGenerator(7, 24, 1, 4, 4), ((7,),), ((1, 24, 24),)),
+    "r3gan generator beyond 32 pixels": Case(lambda: R3GANGenerator(7, 64, 3, 4, 4), ((7,),), ((3, 64, 64),)),
+    "r3gan discriminator": Case(lambda: R3GANDiscriminator(24, 3, 4, 4), ((3, 24, 24),), ((),)),
+    "r3gan discriminator beyond 32 pixels": Case(lambda: R3GANDiscriminator(64, 3, 4, 4), ((3, 64, 64),), ((),)),
     "unet": Case(lambda: UNetGenerator(1, 3, 32, 4, dropout=0.0), ((1, 32, 32),), ((3, 32, 32),)),
     "unet with dropout": Case(
         lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False

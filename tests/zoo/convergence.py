@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gan_modules import R1GAN, AdversarialModule, networks
+from gan_modules import R1GAN, R3GAN, AdversarialModule, networks
 from zoo.case import Case
 from zoo.own import LATENT, SIZE, Draw, Judge
 
@@ -15,6 +15,16 @@ def _r1_gan(own: bool, **options: Any) -> AdversarialModule:
     return R1GAN(networks.DCGANGenerator(LATENT, SIZE, 3, 4), discriminator, LATENT, **options)
 
 
+def _r3gan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"burn_in": 40, **options}
+    if own:
+        return R3GAN(Draw(), Judge(), LATENT, **options)
+    return R3GAN(
+        networks.R3GANGenerator(LATENT, SIZE, 3, 4, 4), networks.R3GANDiscriminator(SIZE, 3, 4, 4), LATENT, **options
+    )
+
+
 CASES = {
     "r1_gan": Case(_r1_gan),
+    "r3gan": Case(_r3gan, constant={"discriminator.score.bias"}),
 }
