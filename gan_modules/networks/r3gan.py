@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_modules import checks
 from gan_modules.networks.checks import base_and_doublings, check_features, check_images
 
-_SLOPE, _FULL_WIDTH_UP_TO = 0.2, 32
+_SLOPE = 0.2
 _BLOCKS, _EXPANSION, _LAYERS = 2, 2, 3  # blocks a resolution; inner channels for each outer one; convolutions a block
 
 
@@ -36,14 +36,14 @@ class _Block(nn.Module):
     def __init__(self, channels: int, group_width: int, blocks: int) -> None:
         super().__init__()
         inner = _EXPANSION * channels
-        groups = max(1, inner // group_width)
-        if inner % groups:
+        size = min(group_width, inner)
+        if inner % size:
             raise ValueError(f"group_width must divide {inner}, twice the width of a stage, got {group_width}")
         gain = math.sqrt(2 / (1 + _SLOPE**2)) * blocks ** (-1 / (2 * _LAYERS - 2))
         self.branch = nn.Sequential(
             _drawn(nn.Conv2d(channels, inner, 1), gain),
             nn.LeakyReLU(_SLOPE, inplace=True),
-            _drawn(nn.Conv2d(inner, inner, 3, padding=1, groups=groups), gain),
+            _drawn(nn.Conv2d(inner, inner, 3, padding=1, groups=inner // size), gain),
             nn.LeakyReLU(_SLOPE, inplace=True),
             _drawn(nn.Conv2d(inner, channels, 1, bias=False), 0.0),
         )
@@ -73,10 +73,10 @@ def _between(inputs: int, outputs: int) -> list[nn.Module]:
     return [] if inputs == outputs else [_drawn(nn.Conv2d(inputs, outputs, 1, bias=False))]
 
 
-def _widths(image_size: int, width: int) -> list[int]:
+def _widths(image_size: int, width: int, full_width_to: int) -> list[int]:
     """Feature maps of the stages, from the smallest resolution on."""
     base, doublings = base_and_doublings(image_size)
-    return [max(1, min(width, width * _FULL_WIDTH_UP_TO // (base * 2**level))) for level in range(doublings + 1)]
+    return [max(1, min(width, width * full_width_to // (base * 2**level))) for level in range(doublings + 1)]
 
 
 class _GenerativeBasis(nn.Module):
@@ -100,19 +100,27 @@ class R3GANGenerator(nn.Module):
         latent_dim: numbers a latent.
         image_size: 4, 5, 6 or 7 times a power of two, at least 8.
         channels: of the images.
-        width: feature maps up to 32 pixels (768; ImageNet: 1536), halved with each doubling beyond.
+        width: feature maps up to `full_width_to` pixels (768; ImageNet: 1536), halved with each doubling beyond.
         group_width: channels of a group of the 3 x 3 convolutions, of which there are twice `width` (16; ImageNet: 32).
+        full_width_to: pixels a side (FFHQ: 32).
 
     Raises:
         ValueError: for another image_size, or a group_width that does not fit; from `forward`, for other latents.
     """
 
     def __init__(
-        self, latent_dim: int = 64, image_size: int = 32, channels: int = 3, width: int = 768, group_width: int = 16
+        self,
+        latent_dim: int = 64,
+        image_size: int = 32,
+        channels: int = 3,
+        width: int = 768,
+        group_width: int = 16,
+        full_width_to: int = 32,
     ) -> None:
         super().__init__()
         checks.whole(1, latent_dim=latent_dim, channels=channels, width=width, group_width=group_width)
-        widths, (base, _) = _widths(image_size, width), base_and_doublings(image_size)
+        checks.whole(1, full_width_to=full_width_to)
+        widths, (base, _) = _widths(image_size, width, full_width_to), base_and_doublings(image_size)
         self.latent_dim = latent_dim
         layers: list[nn.Module] = [_GenerativeBasis(latent_dim, widths[0], base)]
         for inputs, outputs in pairwise((widths[0], *widths)):
@@ -134,16 +142,24 @@ class R3GANDiscriminator(nn.Module):
     Args:
         image_size: 4, 5, 6 or 7 times a power of two, at least 8.
         channels: of the images.
-        width, group_width: as for `R3GANGenerator`.
+        width, group_width, full_width_to: as for `R3GANGenerator`.
 
     Raises:
         ValueError: for another image_size, or a group_width that does not fit; from `forward`, for other images.
     """
 
-    def __init__(self, image_size: int = 32, channels: int = 3, width: int = 768, group_width: int = 16) -> None:
+    def __init__(
+        self,
+        image_size: int = 32,
+        channels: int = 3,
+        width: int = 768,
+        group_width: int = 16,
+        full_width_to: int = 32,
+    ) -> None:
         super().__init__()
         checks.whole(1, channels=channels, width=width, group_width=group_width)
-        widths, (base, _) = _widths(image_size, width)[::-1], base_and_doublings(image_size)
+        checks.whole(1, full_width_to=full_width_to)
+        widths, (base, _) = _widths(image_size, width, full_width_to)[::-1], base_and_doublings(image_size)
         self.channels, self.image_size = channels, image_size
         layers: list[nn.Module] = [_drawn(nn.Conv2d(channels, widths[0], 1, bias=False))]
         for inputs, outputs in pairwise((widths[0], *widths)):
