@@ -51,6 +51,8 @@ def critic_steps(generator_steps: int, usual: int, many: int, many_first: int, m
     [100, 100, 5, 5, 100, 5, 5, 5, 100]
     """
     return many if generator_steps < many_first or generator_steps % many_every == 0 else usual
+
+
 def cosine(first: float, last: float, position: float) -> float:
     """From `first` to `last` by half a cosine, for a position from 0 to 1; beyond it, `last`.
 

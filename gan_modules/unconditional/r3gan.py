@@ -1,5 +1,7 @@
 """The GAN is dead; long live the GAN! A modern baseline GAN (Huang et al., 2024)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
@@ -74,15 +76,24 @@ class R3GAN(LatentModule):
         return relativistic(self.discriminator(self.sample(len(real))), self.discriminator(real))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        real = images_of(batch)
+        real, weight = images_of(batch), self.now(self.penalty_weights)
         discriminator_optimizer, generator_optimizer = self.optimizers()
-        for optimizer in (discriminator_optimizer, generator_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"], group["betas"] = self.now(self.learning_rates), (0.0, self.now(self.beta2s))
-        weight = self.now(self.penalty_weights)
-        self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real, weight))
-        self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
+        with self.burning_in():
+            self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, real, weight))
+            self.record(generator=self.descend(generator_optimizer, self.generator_loss, real))
         self.images_shown += len(real) * self.trainer.world_size
+
+    @contextmanager
+    def burning_in(self) -> Iterator[None]:
+        """Inside, the optimizers have the numbers of now; outside, and in checkpoints, those that they began with."""
+        groups = [group for optimizer in self.optimizers() for group in optimizer.param_groups]
+        try:
+            for group in groups:
+                group["lr"], group["betas"] = self.now(self.learning_rates), (0.0, self.now(self.beta2s))
+            yield
+        finally:
+            for group in groups:
+                group["lr"], group["betas"] = self.learning_rates[0], (0.0, self.beta2s[0])
 
     def now(self, numbers: tuple[float, float]) -> float:
         """Where a first and a last number have got to."""
