@@ -5,8 +5,10 @@ from gan_modules.conditional import ACGAN, CGAN, BigGAN, ProjectionGAN, TextGAN
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
+    BEGAN,
     BGAN,
     DRAGAN,
+    EBGAN,
     FGAN,
     GAN,
     GMMN,
@@ -28,9 +30,11 @@ from gan_modules.unconditional import (
 
 __all__ = [
     "ACGAN",
+    "BEGAN",
     "BGAN",
     "CGAN",
     "DRAGAN",
+    "EBGAN",
     "FGAN",
     "GAN",
     "GMMN",

@@ -60,3 +60,13 @@ def cosine(first: float, last: float, position: float) -> float:
     [2.0, 1.85, 1.5, 1.0, 1.0]
     """
     return last + (first - last) * (1 + math.cos(math.pi * min(position, 1.0))) / 2
+
+
+def halving(steps: int | None) -> Callable[[int], float]:
+    """1, halved after every `steps` (None: constant), as in the best known code of BEGAN.
+
+    >>> factor = halving(2)
+    >>> [factor(step) for step in range(6)]
+    [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+    return lambda step: 1.0 if steps is None else 0.5 ** (step // steps)

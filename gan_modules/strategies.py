@@ -50,11 +50,11 @@ class AdversarialDDP(DDPStrategy):
         **kwargs: Any,
     ) -> Any:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        _average(gradients)
+        average(gradients)
         return super().optimizer_step(optimizer, closure, model, **kwargs)
 
     def post_training_step(self) -> None:
-        _average(self._statistics)
+        average(self._statistics)
 
     def _module(self) -> nn.Module:
         if self.model is None:
@@ -89,7 +89,7 @@ _ADVICE = (
 
 
 @torch.no_grad()
-def _average(tensors: list[Tensor]) -> None:
+def average(tensors: list[Tensor]) -> None:
     """Replace tensors by their means over all processes, in one reduction."""
     if not tensors:
         return

@@ -1,6 +1,7 @@
 """Plain networks: any `nn.Module` with the same signature does in their place."""
 
 from gan_modules.networks.attention import SelfAttention, SelfAttentionDiscriminator, SelfAttentionGenerator
+from gan_modules.networks.autoencoder import BEGANDiscriminator, BEGANGenerator, EBGANDiscriminator
 from gan_modules.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from gan_modules.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_modules.networks.dcgan import (
@@ -38,6 +39,8 @@ from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
+    "BEGANDiscriminator",
+    "BEGANGenerator",
     "BigGANDiscriminator",
     "BigGANGenerator",
     "ConditionalBatchNorm",
@@ -48,6 +51,7 @@ __all__ = [
     "DCGANGenerator",
     "DCGANTrunk",
     "Dropout",
+    "EBGANDiscriminator",
     "EqualizedConv2d",
     "EqualizedDownConv2d",
     "EqualizedLinear",

@@ -1,8 +1,10 @@
 """Noise -> image."""
 
+from gan_modules.unconditional.began import BEGAN
 from gan_modules.unconditional.bgan import BGAN
 from gan_modules.unconditional.cogan import CoGAN
 from gan_modules.unconditional.dragan import DRAGAN
+from gan_modules.unconditional.ebgan import EBGAN
 from gan_modules.unconditional.f_gan import FGAN
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.gmmn import GMMN
@@ -21,8 +23,10 @@ from gan_modules.unconditional.wgan_div import WGANDiv
 from gan_modules.unconditional.wgan_gp import WGANGP
 
 __all__ = [
+    "BEGAN",
     "BGAN",
     "DRAGAN",
+    "EBGAN",
     "FGAN",
     "GAN",
     "GMMN",

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules.networks import (
+    BEGANDiscriminator,
+    BEGANGenerator,
     BigGANDiscriminator,
     BigGANGenerator,
     ConditionalDCGANDiscriminator,
@@ -17,6 +19,7 @@ from gan_modules.networks import (
     DCGANDiscriminator,
     DCGANGenerator,
     DCGANTrunk,
+    EBGANDiscriminator,
     InstanceNorm,
     LayerNorm,
     MLPDiscriminator,
@@ -116,6 +119,12 @@ CASES = {
     "r3gan generator beyond 32 pixels": Case(lambda: R3GANGenerator(7, 64, 3, 4, 4), ((7,),), ((3, 64, 64),)),
     "r3gan discriminator": Case(lambda: R3GANDiscriminator(24, 3, 4, 4), ((3, 24, 24),), ((),)),
     "r3gan discriminator beyond 32 pixels": Case(lambda: R3GANDiscriminator(64, 3, 4, 4), ((3, 64, 64),), ((),)),
+    "ebgan discriminator": Case(lambda: EBGANDiscriminator(3, 4, 2), ((3, 16, 12),), ((3, 16, 12), (8, 4, 3))),
+    "ebgan discriminator without norm": Case(
+        lambda: EBGANDiscriminator(1, 4, 3, None), ((1, 16, 16),), ((1, 16, 16), (16, 2, 2))
+    ),
+    "began generator": Case(lambda: BEGANGenerator(7, 20, 1, 4), ((7,),), ((1, 20, 20),)),
+    "began discriminator": Case(lambda: BEGANDiscriminator(5, 16, 3, 4), ((3, 16, 16),), ((3, 16, 16), (5,))),
     "unet": Case(lambda: UNetGenerator(1, 3, 32, 4, dropout=0.0), ((1, 32, 32),), ((3, 32, 32),)),
     "unet with dropout": Case(
         lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False

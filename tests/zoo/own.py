@@ -57,6 +57,19 @@ class Judge(nn.Module):
         return scores if self.classify is None else (scores, self.classify(features))
 
 
+class Rebuild(nn.Module):
+    """A user's autoencoder: reconstructions and codes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Conv2d(3, 6, 3, stride=2, padding=1)
+        self.decoder = nn.Conv2d(6, 3, 3, padding=1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        codes = nn.functional.silu(self.encoder(images))
+        return self.decoder(nn.functional.interpolate(codes, scale_factor=2)), codes
+
+
 class Recognise(nn.Module):
     """A user's recognition head of an InfoGAN."""
 
