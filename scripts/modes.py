@@ -39,7 +39,7 @@ from torchmetrics import Metric
 from tqdm import tqdm
 
 from datamodules import BatchedDataModule, Grid, Ring, StackedMNIST
-from gan_modules import GAN, WGANGP, AdversarialModule, PacGAN, checks, saving
+from gan_modules import DRAGAN, GAN, GMMN, MMDGAN, WGAN, WGANGP, AdversarialModule, PacGAN, WGANDiv, checks, saving
 from gan_modules.callbacks import Checkpoints, Modes, drawing
 from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
@@ -61,6 +61,13 @@ POINTS: Mapping[str, Build] = {
     "gan": lambda: GAN(MLPGenerator(), MLPDiscriminator(), 2, **rates(1e-4), betas=(0.8, 0.999)),
     "wgan_gp": lambda: WGANGP(MLPGenerator(), MLPDiscriminator(), 2, penalty_weight=0.1, betas=(0.5, 0.9)),
     "pacgan2": lambda: PacGAN(MLPGenerator(), MLPDiscriminator((4,)), 2),
+    "wgan": lambda: WGAN(MLPGenerator(), MLPDiscriminator(), 2),
+    "wgan_div": lambda: WGANDiv(MLPGenerator(), MLPDiscriminator(), 2, learning_rate=1e-4, betas=(0.8, 0.999)),
+    "dragan": lambda: DRAGAN(MLPGenerator(), MLPDiscriminator(), 2, betas=(0.8, 0.999)),
+    "gmmn": lambda: GMMN(MLPGenerator(), 2, (1e-3, 1e-2, 0.1, 1, 10), learning_rate=1e-4, betas=(0.8, 0.999)),
+    "mmd_gan": lambda: MMDGAN(
+        MLPGenerator(), MLPGenerator(2, (16,), (200, 200, 200), norm=None), latent_dim=2, betas=(0.8, 0.999)
+    ),
 }
 STACKED: Mapping[str, Build] = {
     "gan": lambda: GAN(StackedGenerator(), StackedDiscriminator(), 100, **rates(2e-4), n_generator=2),

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
+import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from gan_modules import checks, randomness
-from gan_modules.adversarial import Mechanics
+from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import images_of
 from gan_modules.kernels import gaussian, root_mmd
 from gan_modules.latent import LatentModule
@@ -26,6 +27,7 @@ class GMMN(LatentModule):
         variances: of the Gaussian kernels that are summed, in squared units of the data (the code's sigma; for digits
             of 784 pixels in [0, 1]: 2, 5, 10, 20, 40, 80).
         learning_rate, momentum: of stochastic gradient descent (the code: 2 and 0.9).
+        betas: of Adam, which is used instead where they are given.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
@@ -36,19 +38,21 @@ class GMMN(LatentModule):
         variances: Sequence[float] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0),
         learning_rate: float = 2.0,
         momentum: float = 0.9,
+        betas: tuple[float, float] | None = None,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator"])
         checks.scales(variances=variances)
-        checks.positive(learning_rate=learning_rate)
+        checks.adam((0.9, 0.999) if betas is None else betas, learning_rate=learning_rate)
         checks.fraction(momentum=momentum)
         self.kernel = partial(gaussian, variances=variances)
-        self.learning_rate, self.momentum = learning_rate, momentum
+        self.learning_rate, self.momentum, self.betas = learning_rate, momentum, betas
 
     def prior(self, n: int) -> Tensor:
         """Noise `(n, latent_dim)`, uniform in [-1, 1)."""
-        return 2 * randomness.uniform(n, self.latent_dim, device=self.device, dtype=self.dtype) - 1  # type: ignore[arg-type]
+        dtype = cast(torch.dtype, self.dtype)
+        return 2 * randomness.uniform(n, self.latent_dim, device=self.device, dtype=dtype) - 1
 
     def generator_loss(self, real: Tensor) -> Tensor:
         """The root of the biased MMD^2 of equation 3, of samples as they are (section 4: the root does better)."""
@@ -59,4 +63,6 @@ class GMMN(LatentModule):
         self.record(generator=self.descend(optimizer, self.generator_loss, images_of(batch)))
 
     def configure_optimizers(self) -> Optimizer:
+        if self.betas is not None:
+            return adam(self.generator.parameters(), self.learning_rate, self.betas)
         return SGD(self.generator.parameters(), lr=self.learning_rate, momentum=self.momentum)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD
+from torch.optim import SGD, Adam
 
 from gan_modules import GMMN, randomness
 from variants import loader, trainer
@@ -64,6 +64,7 @@ def test_there_is_one_optimizer_and_no_adversary() -> None:
     optimizer = module.configure_optimizers()
     assert isinstance(optimizer, SGD) and (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (2, 0.9)
     assert {id(p) for p in optimizer.param_groups[0]["params"]} == {id(p) for p in module.parameters()}
+    assert isinstance(small(betas=(0.5, 0.9)).configure_optimizers(), Adam)  # type: ignore[arg-type]
     defaults = {name: each.default for name, each in inspect.signature(GMMN).parameters.items()}
     assert defaults["variances"] == (2, 5, 10, 20, 40, 80) and defaults["latent_dim"] == 10
 
