@@ -3,7 +3,7 @@
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, BigGAN, ProjectionGAN, TextGAN
 from gan_modules.latent import LabelledModule, LatentModule
-from gan_modules.translation import CycleGAN, Pix2Pix
+from gan_modules.translation import AdvGAN, CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
     BGAN,
@@ -46,6 +46,7 @@ __all__ = [
     "SNGAN",
     "WGAN",
     "WGANGP",
+    "AdvGAN",
     "AdversarialModule",
     "BigGAN",
     "CoGAN",

@@ -4,6 +4,7 @@ Scores are the discriminator's raw outputs (logits, or critic values) of any sha
 function takes the mean over all of them. Discriminators' objectives take `(real, fake)`, generators' `(fake)`.
 """
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -86,6 +87,25 @@ def least_squares_margin(difference: Tensor) -> Tensor:
 def hinge_margin(difference: Tensor) -> Tensor:
     """max(0, 1 - d), for each d: their hinge form."""
     return relu(1 - difference)
+
+
+def logit_margin(logits: Tensor, labels: Tensor, confidence: float = 0.0) -> Tensor:
+    """E max(logit of the label - largest other logit, -confidence): an attack's loss (Carlini and Wagner, 2017).
+
+    Their f_6, untargeted. It is bounded, and without a gradient, where another class leads by `confidence`.
+
+    Args:
+        logits: (n, k), before any softmax.
+        labels: the true classes, int64 (n,).
+        confidence: the lead that is asked for.
+
+    >>> import torch
+    >>> logit_margin(torch.tensor([[3.0, 1.0, 0.0], [0.0, 5.0, 1.0]]), torch.tensor([0, 2]))  # 2 and, deceived, 0
+    tensor(1.)
+    """
+    own = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -math.inf).amax(1)
+    return (own - others).clamp(min=-confidence).mean()
 
 
 def relativistic(better: Tensor, worse: Tensor, margin: Callable[[Tensor], Tensor] = logistic_margin) -> Tensor:

@@ -110,6 +110,7 @@ def test_class_logits_are_unbounded(which: int) -> None:
 
 def test_no_score_is_squashed() -> None:
     judges = [
+        networks.ImageClassifier(image_size=8, width=4),
         networks.CoupledDiscriminator(image_size=8, width=4),
         networks.CoupledGenerator(image_size=8, width=4),
         networks.DCGANDiscriminator(image_size=8, width=4),
@@ -123,6 +124,7 @@ def test_no_score_is_squashed() -> None:
         networks.ScoreHead(4),
         networks.SelfAttentionDiscriminator(image_size=8, width=4, attention=1),
     ]
+    judges += [networks.ImageClassifier(image_size=8, width=4)]
     squashing = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid, nn.Tanh)
     assert not any(isinstance(module, squashing) for judge in judges for module in judge.modules())
 

@@ -16,7 +16,9 @@ from zoo.own import CLASSES, SIZE
 NAMES = tuple(CASES)
 FIRST = tuple(first.CASES)
 """The variants by which the mechanics are tested that no variant changes: compilation, sharding, scalers."""
-LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in ("pairs", "domains", "joint"))
+LATENT_MODELS = tuple(
+    name for name, case in CASES.items() if case.data not in ("pairs", "domains", "joint", "attacked")
+)
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:
@@ -32,7 +34,7 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     """Random data of the kind that the variant wants."""
     generator, kind = torch.Generator().manual_seed(1), CASES[name].data
     images = 2 * torch.rand(2, count, *shape_of(name), generator=generator) - 1
-    if kind == "labelled":
+    if kind in ("labelled", "attacked"):
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)

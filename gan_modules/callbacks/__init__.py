@@ -1,5 +1,6 @@
 """Lightning callbacks: metrics, sample grids, checkpoints and the progress bar; none knows which model it watches."""
 
+from gan_modules.callbacks.attack import AttackSuccess
 from gan_modules.callbacks.checkpoints import Checkpoints
 from gan_modules.callbacks.early_stopping import EarlyStopping
 from gan_modules.callbacks.image_metrics import FID, KID, PRDC, InceptionScore, IntraFID
@@ -16,6 +17,7 @@ __all__ = [
     "MSSSIM",
     "PRDC",
     "SWD",
+    "AttackSuccess",
     "Checkpoints",
     "ClassificationAccuracy",
     "EarlyStopping",

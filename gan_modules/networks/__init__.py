@@ -3,6 +3,7 @@
 from gan_modules.networks.attention import SelfAttention, SelfAttentionDiscriminator, SelfAttentionGenerator
 from gan_modules.networks.autoencoder import BEGANDiscriminator, BEGANGenerator, EBGANDiscriminator
 from gan_modules.networks.biggan import BigGANDiscriminator, BigGANGenerator
+from gan_modules.networks.classifier import ImageClassifier
 from gan_modules.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_modules.networks.dcgan import (
     ConditionalDCGANDiscriminator,
@@ -56,6 +57,7 @@ __all__ = [
     "EqualizedDownConv2d",
     "EqualizedLinear",
     "EqualizedUpConv2d",
+    "ImageClassifier",
     "InstanceNorm",
     "LayerNorm",
     "MLPDiscriminator",

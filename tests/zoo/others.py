@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_modules import MSGAN, AdversarialModule, CoGAN, PacGAN, TextGAN, networks
+from gan_modules import MSGAN, AdversarialModule, AdvGAN, CoGAN, PacGAN, TextGAN, networks
 from zoo.case import Case
 from zoo.conditional import JudgeOfClass
-from zoo.own import CLASSES, LATENT, SIZE, Draw, Judge
+from zoo.own import CLASSES, LATENT, SIZE, Draw, Judge, Translate
 
 
 def _pacgan(own: bool, **options: Any) -> AdversarialModule:
@@ -107,10 +107,31 @@ def _cogan(own: bool, **options: Any) -> AdversarialModule:
     )
 
 
+class Name(nn.Module):
+    """A user's classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judge = Judge(classes=CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.judge(images)[1]
+
+
+def _advgan(own: bool, **options: Any) -> AdversarialModule:
+    if own:
+        return AdvGAN(Translate(), Judge(), Name(), **options)
+    generator = networks.ResNetTranslator(3, 3, 4, 1, 1)
+    return AdvGAN(
+        generator, networks.DCGANDiscriminator(SIZE, 3, 4), networks.ImageClassifier(CLASSES, SIZE, 3, 4), **options
+    )
+
+
 CASES: dict[str, Case] = {
     "pacgan": Case(_pacgan),
     "msgan": Case(_msgan, coupled=True),
     "cogan": Case(_cogan, "joint"),
+    "advgan": Case(_advgan, "attacked"),
     "text_gan": Case(_text_gan, "captioned"),
     "msgan with labels": Case(_msgan_labelled, "labelled", coupled=True),
 }
