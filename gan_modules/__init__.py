@@ -2,7 +2,6 @@
 
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, BigGAN, ProjectionGAN, TextGAN
-from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import AdvGAN, CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
@@ -22,6 +21,7 @@ from gan_modules.unconditional import (
     WGANGP,
     CoGAN,
     InfoGAN,
+    LossSensitiveGAN,
     PacGAN,
     ProgressiveGAN,
     RelativisticGAN,
@@ -52,8 +52,7 @@ __all__ = [
     "CoGAN",
     "CycleGAN",
     "InfoGAN",
-    "LabelledModule",
-    "LatentModule",
+    "LossSensitiveGAN",
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",

@@ -27,6 +27,13 @@ def fraction(**values: float) -> None:
             raise ValueError(f"{name} must be in [0, 1), got {value!r}; give a number of at least 0 and below 1")
 
 
+def portion(**values: float) -> None:
+    """Raise ValueError unless every value is a number in [0, 1]."""
+    for name, value in values.items():
+        if not (_is_finite(value) and 0 <= value <= 1):
+            raise ValueError(f"{name} must be in [0, 1], got {value!r}; give a number from 0 to 1")
+
+
 def numbers(count: int, /, **values: Sequence[float]) -> None:
     """Raise ValueError unless every value is a sequence of `count` finite numbers."""
     for name, value in values.items():

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import leaky_relu, relu, softplus
 
 
 def minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -127,3 +127,24 @@ def relativistic_average(better: Tensor, worse: Tensor, margin: Callable[[Tensor
     `relativistic_average(fake, real)`.
     """
     return margin(better - worse.mean()).mean() + margin(better.mean() - worse).mean()
+
+
+def l1_distance(x: Tensor, y: Tensor) -> Tensor:
+    """sum |x - y| over all but the first dimension, for each pair, `(n,)`."""
+    return (x - y).abs().flatten(1).sum(1)
+
+
+def loss_sensitive(real: Tensor, fake: Tensor, margin: Tensor, slope: float = 0.0) -> Tensor:
+    """E C(margin + L(x) - L(G(z))) pair by pair, with C(a) = max(a, slope a), of losses and no scores (Qi, 2017).
+
+    With a slope of 1 this is minus the Wasserstein critic's estimate, the critic being -L, and the mean margin.
+
+    Args:
+        real, fake, margin: `(n,)`.
+        slope: 0 for LS-GAN, up to 1 for GLS-GAN.
+
+    >>> import torch
+    >>> loss_sensitive(torch.tensor([1.0, 1.0]), torch.tensor([2.0, 5.0]), torch.tensor([3.0, 3.0]))  # of 2 and 0
+    tensor(1.)
+    """
+    return leaky_relu(margin + real - fake, slope).mean()

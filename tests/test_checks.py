@@ -14,6 +14,7 @@ def test_good_values_pass() -> None:
     checks.positive(a=1e-9, b=3, c=np.float32(2))
     checks.not_negative(a=0, b=0.0, c=3)
     checks.fraction(a=0, b=0.999)
+    checks.portion(a=0, b=0.5, c=1)
     checks.numbers(3, a=(0, -1.5, 1), b=[1, 2, np.float64(3)])
     checks.whole(0, a=0, b=7, c=np.int64(3))
     checks.whole(2, a=2, b=10**9 - 1)
@@ -31,6 +32,7 @@ BAD: list[tuple[Callable[..., None], list[Any], str]] = [
     (checks.positive, [0, 0.0, -1, math.nan, math.inf, "1", True, None], "must be above 0, got .*; give a positive"),
     (checks.not_negative, [-1e-9, -3, math.nan, math.inf, "1", False], "must not be negative, got .*; give 0 to turn"),
     (checks.fraction, [1, -0.1, 1.5, math.nan, "0.5", True, None], r"must be in \[0, 1\), got .*; give a number"),
+    (checks.portion, [-0.1, 1.1, math.nan, "1", True, None], r"must be in \[0, 1\], got .*; give a number from 0 to 1"),
     (
         lambda **values: checks.numbers(2, **values),
         [0.5, "ab", (1,), (1, 2, 3), (1, math.inf), (1, "2"), None],

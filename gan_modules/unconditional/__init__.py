@@ -9,6 +9,7 @@ from gan_modules.unconditional.f_gan import FGAN
 from gan_modules.unconditional.gan import GAN
 from gan_modules.unconditional.gmmn import GMMN
 from gan_modules.unconditional.infogan import InfoGAN
+from gan_modules.unconditional.ls_gan import LossSensitiveGAN
 from gan_modules.unconditional.lsgan import LSGAN
 from gan_modules.unconditional.mmd_gan import MMDGAN
 from gan_modules.unconditional.msgan import MSGAN
@@ -40,6 +41,7 @@ __all__ = [
     "WGANGP",
     "CoGAN",
     "InfoGAN",
+    "LossSensitiveGAN",
     "PacGAN",
     "ProgressiveGAN",
     "RelativisticGAN",

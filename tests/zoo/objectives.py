@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gan_modules import BGAN, FGAN, LSGAN, AdversarialModule, RelativisticGAN, networks
+from gan_modules import BGAN, FGAN, LSGAN, AdversarialModule, LossSensitiveGAN, RelativisticGAN, networks
 from gan_modules.divergences import pearson
 from gan_modules.objectives import hinge_margin, relativistic
 from zoo.case import Case
@@ -41,6 +41,12 @@ def _f_gan_single_step(own: bool, **options: Any) -> AdversarialModule:
     return FGAN(*_pair(own), LATENT, pearson, non_saturating=own, single_step=True, **options)
 
 
+def _ls_gan(own: bool, **options: Any) -> AdversarialModule:
+    # a distance that is not negligible beside the losses of small networks
+    options = {"distance_weight": 1e-2, "slope": 0.2, "penalty_weight": 1.0 if own else 0.0, **options}
+    return LossSensitiveGAN(*_pair(own, bias=False), LATENT, **options)
+
+
 CASES: dict[str, Case] = {
     "lsgan": Case(_lsgan),
     "relativistic": Case(_relativistic, coupled=True),
@@ -48,4 +54,5 @@ CASES: dict[str, Case] = {
     "bgan": Case(_bgan),
     "f_gan": Case(_f_gan),
     "f_gan in one step": Case(_f_gan_single_step),
+    "ls_gan": Case(_ls_gan),
 }
