@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from datamodules.few_labels import check_labels_per_class, partly_labelled
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, held_out_every
 from datamodules.pixels import in_channels, to_bytes
@@ -155,6 +156,8 @@ class Emoji(_Emoji):
         image_size: 8, 16, 32 or 64.
         channels: 1 or 3.
         flip: mirror half of the training pictures.
+        labels_per_class: so many training labels of each category are known and come once more for each picture without
+            its label, which is -1 then (`datamodules.few_labels`); None: all are known.
 
     Raises:
         ValueError: for another size or number of channels, a batch that is not positive, or both labels and names.
@@ -171,13 +174,15 @@ class Emoji(_Emoji):
         num_workers: int | None = 0,
         seed: int | None = None,
         names: bool = False,
+        labels_per_class: int | None = None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         checks.choice(get_args(Style), style=style)
         checks.switch(labels=labels, names=names)
         if labels and names:
             raise ValueError("labels and names cannot both be given with the pictures; leave one of them out")
-        self.style, self.labels, self.names = style, labels, names
+        check_labels_per_class(labels_per_class, labels)
+        self.style, self.labels, self.names, self.labels_per_class = style, labels, names, labels_per_class
 
     @property
     def class_names(self) -> list[str]:
@@ -187,12 +192,9 @@ class Emoji(_Emoji):
         if self.ready:
             return
         drawn, said = self.coloured(self.style), names() if self.names else categories() if self.labels else None
-        rest, held_out = split()
-        self.training = self._batches(drawn, said, rest, vary=self.flip)
-        self.held_out = self._batches(drawn, said, held_out, vary=False)
-
-    def _batches(self, drawn: Tensor, said: Tensor | None, chosen: Tensor, vary: bool) -> Batches:
-        return Batches(drawn[chosen], labels=None if said is None else said[chosen], vary=vary, seed=self.seed)
+        training, held_out = ((drawn[chosen], None if said is None else said[chosen]) for chosen in split())
+        self.training = partly_labelled(*training, self.labels_per_class, vary=self.flip, seed=self.seed)
+        self.held_out = Batches(held_out[0], labels=held_out[1], seed=self.seed)
 
 
 class EmojiUnpaired(_Emoji):

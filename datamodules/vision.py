@@ -13,6 +13,7 @@ from torch.nn import functional
 from torchvision import datasets
 from torchvision.transforms.v2 import functional as resizing
 
+from datamodules.few_labels import check_labels_per_class, partly_labelled
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, held_out_every
 from datamodules.pixels import in_channels
@@ -39,15 +40,17 @@ class _InMemory(PictureDataModule):
     """Turns a training and a held-out part into batches."""
 
     labels: bool
+    labels_per_class: int | None
 
     def _keep(self, training: Part, held_out: Part) -> None:
-        self.training = self._batches(training, vary=self.flip)
-        self.held_out = self._batches(held_out, vary=False)
+        known = self.labels_per_class
+        self.training = partly_labelled(*self._finished(training), known, vary=self.flip, seed=self.seed)
+        pictures, classes = self._finished(held_out)
+        self.held_out = Batches(pictures, labels=classes, seed=self.seed)
 
-    def _batches(self, part: Part, vary: bool) -> Batches:
+    def _finished(self, part: Part) -> Part:
         pictures, classes = part
-        pictures = resized(in_channels(pictures, self.channels), self.image_size)
-        return Batches(pictures, labels=classes if self.labels else None, vary=vary, seed=self.seed)
+        return resized(in_channels(pictures, self.channels), self.image_size), classes if self.labels else None
 
 
 class _Torchvision(_InMemory):
@@ -66,11 +69,13 @@ class _Torchvision(_InMemory):
         flip: bool,
         num_workers: int | None,
         seed: int | None,
+        labels_per_class: int | None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         self._make, self._names = make, names
         checks.switch(download=download, labels=labels)
-        self.root, self.download, self.labels = Path(root), download, labels
+        check_labels_per_class(labels_per_class, labels)
+        self.root, self.download, self.labels, self.labels_per_class = Path(root), download, labels, labels_per_class
 
     @property
     def class_names(self) -> list[str]:
@@ -115,6 +120,8 @@ class MNIST(_Torchvision):
         flip: mirror half of the training pictures.
         num_workers: 0 is best, as all lies in memory.
         seed: of order and flips; None takes the environment's PL_GLOBAL_SEED (`seed_everything`), else 0.
+        labels_per_class: so many training labels of each class are known and come once more for each picture without
+            its label, which is -1 then (`datamodules.few_labels`); None: all are known.
 
     Raises:
         ValueError: if the files are neither there nor to be had.
@@ -131,9 +138,11 @@ class MNIST(_Torchvision):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
         make, names = datasets.MNIST, datasets.MNIST.classes
-        super().__init__(make, names, root, download, labels, batch_size, image_size, channels, flip, num_workers, seed)
+        options = batch_size, image_size, channels, flip, num_workers, seed, labels_per_class
+        super().__init__(make, names, root, download, labels, *options)
 
 
 class FashionMNIST(_Torchvision):
@@ -150,9 +159,11 @@ class FashionMNIST(_Torchvision):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
         make, names = datasets.FashionMNIST, datasets.FashionMNIST.classes
-        super().__init__(make, names, root, download, labels, batch_size, image_size, channels, flip, num_workers, seed)
+        options = batch_size, image_size, channels, flip, num_workers, seed, labels_per_class
+        super().__init__(make, names, root, download, labels, *options)
 
 
 class KMNIST(_Torchvision):
@@ -169,9 +180,11 @@ class KMNIST(_Torchvision):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
         make, names = datasets.KMNIST, datasets.KMNIST.classes
-        super().__init__(make, names, root, download, labels, batch_size, image_size, channels, flip, num_workers, seed)
+        options = batch_size, image_size, channels, flip, num_workers, seed, labels_per_class
+        super().__init__(make, names, root, download, labels, *options)
 
 
 _CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -191,20 +204,10 @@ class CIFAR10(_Torchvision):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
-        super().__init__(
-            datasets.CIFAR10,
-            _CIFAR10,
-            root,
-            download,
-            labels,
-            batch_size,
-            image_size,
-            channels,
-            flip,
-            num_workers,
-            seed,
-        )
+        options = batch_size, image_size, channels, flip, num_workers, seed, labels_per_class
+        super().__init__(datasets.CIFAR10, _CIFAR10, root, download, labels, *options)
 
 
 _CIFAR100 = """
@@ -232,20 +235,10 @@ class CIFAR100(_Torchvision):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
-        super().__init__(
-            datasets.CIFAR100,
-            _CIFAR100.split(),
-            root,
-            download,
-            labels,
-            batch_size,
-            image_size,
-            channels,
-            flip,
-            num_workers,
-            seed,
-        )
+        options = batch_size, image_size, channels, flip, num_workers, seed, labels_per_class
+        super().__init__(datasets.CIFAR100, _CIFAR100.split(), root, download, labels, *options)
 
 
 class Arrays(_InMemory):
@@ -257,7 +250,7 @@ class Arrays(_InMemory):
     Args:
         path: the file.
         labels: give `(pictures, class)` instead of pictures alone.
-        batch_size, image_size, channels, flip, num_workers, seed: as for `MNIST`.
+        batch_size, image_size, channels, flip, num_workers, seed, labels_per_class: as for `MNIST`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -274,10 +267,12 @@ class Arrays(_InMemory):
         flip: bool = False,
         num_workers: int | None = 0,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         checks.switch(labels=labels)
-        self.path, self.labels = Path(path), labels
+        check_labels_per_class(labels_per_class, labels)
+        self.path, self.labels, self.labels_per_class = Path(path), labels, labels_per_class
 
     @property
     def class_names(self) -> list[str]:

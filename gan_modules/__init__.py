@@ -1,7 +1,7 @@
 """The GANs of the literature as PyTorch Lightning modules."""
 
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.conditional import ACGAN, CGAN, BigGAN, ProjectionGAN, TextGAN
+from gan_modules.conditional import ACGAN, CGAN, SGAN, BigGAN, ProjectionGAN, TextGAN
 from gan_modules.translation import AdvGAN, CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
@@ -43,6 +43,7 @@ __all__ = [
     "MSGAN",
     "R1GAN",
     "R3GAN",
+    "SGAN",
     "SNGAN",
     "WGAN",
     "WGANGP",

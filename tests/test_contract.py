@@ -230,12 +230,13 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         returned: Any = module.validation_step(batch, 0)
     views = views_of(returned)
     assert name != "cyclegan" or set(views) == {"x_to_y", "y_to_x"}
-    named = {"labels", "before", "after"}
+    named = {"labels", "before", "after", "classes", "predicted"}
     kinds = {
         "labelled": {"labels"},
+        "few labels": {"classes", "predicted"},
         "pairs": {"source", "truth"},
         "domains": {"source"},
-        "attacked": {"source", *named},
+        "attacked": {"source", "labels", "before", "after"},
     }.get(CASES[name].data, set())
     for view in views.values():
         assert set(view) == {"real", "fake"} | kinds

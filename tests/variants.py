@@ -38,6 +38,9 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)
+    if kind == "few labels":
+        labels = torch.arange(count) % CLASSES
+        return images[0], labels.where(torch.arange(count) % 4 > 1, torch.tensor(-1))
     return tuple(images) if kind in ("pairs", "domains", "joint") else (images[0],)
 
 

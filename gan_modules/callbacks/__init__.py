@@ -5,7 +5,7 @@ from gan_modules.callbacks.checkpoints import Checkpoints
 from gan_modules.callbacks.early_stopping import EarlyStopping
 from gan_modules.callbacks.image_metrics import FID, KID, PRDC, InceptionScore, IntraFID
 from gan_modules.callbacks.modes import Modes
-from gan_modules.callbacks.picture_metrics import LPIPS, MSSSIM, ClassificationAccuracy, PerceptualPathLength
+from gan_modules.callbacks.picture_metrics import LPIPS, MSSSIM, Accuracy, ClassificationAccuracy, PerceptualPathLength
 from gan_modules.callbacks.progress import ProgressBar
 from gan_modules.callbacks.samples import SampleGrid
 from gan_modules.callbacks.translation_scores import SWD, TranslationScores
@@ -17,6 +17,7 @@ __all__ = [
     "MSSSIM",
     "PRDC",
     "SWD",
+    "Accuracy",
     "AttackSuccess",
     "Checkpoints",
     "ClassificationAccuracy",

@@ -75,6 +75,23 @@ class LPIPS(Scores):
         ]
 
 
+class Accuracy(Scores):
+    """Logs `metric/accuracy`, the share of real images whose class the model itself names right, and `_samples`.
+
+    For models that show "classes", the true ones, and "predicted" in validation, as semi-supervised ones do.
+
+    Args:
+        num_samples: use at most so many samples, over all processes; None: all of the validation data.
+        every_n_epochs: score the validations of every n-th epoch; in between the last value stands.
+    """
+
+    def __init__(self, num_samples: int | None = None, every_n_epochs: int = 1) -> None:
+        super().__init__(every_n_epochs, num_samples)
+
+    def scorers(self) -> list[Scorer]:
+        return [Scorer("accuracy", metrics.Accuracy(), _predicted)]
+
+
 class PerceptualPathLength(Scores):
     """Logs `metric/ppl`, the perceptual path length of the generator, `metric/ppl_std` and `metric/ppl_samples`.
 
@@ -141,6 +158,16 @@ def _classified(metric: Metric, view: View, real: bool) -> None:
         metric.update(view["real"], labels, real=True, held_out=True)
     else:
         metric.update(view["fake"], labels, real=False)
+
+
+def _predicted(metric: Metric, view: View, real: bool) -> None:
+    if not view.keys() >= {"classes", "predicted"}:
+        raise ValueError(
+            f'Accuracy needs "classes" and "predicted" in what validation_step returns, got {sorted(view)}; leave it '
+            "out for a model that does not classify"
+        )
+    if real:
+        metric.update(view["predicted"], view["classes"])
 
 
 def _of_no_source(metric: Metric, view: View, real: bool) -> None:

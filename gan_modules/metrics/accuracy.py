@@ -1,4 +1,6 @@
-"""The classification accuracy score: what a classifier learns from generated pictures, tried on real ones.
+"""How often classes are named right: by a model, and by a classifier that learnt from generated pictures.
+
+The latter is the classification accuracy score.
 
 Ravuri and Vinyals, "Classification accuracy score for conditional generative models" (2019).
 """
@@ -19,6 +21,52 @@ from gan_modules.metrics.pixels import to_bytes, to_floats
 from gan_modules.randomness import mix
 
 _SIDES = "fake", "real", "held_out"
+
+
+class Accuracy(Metric):
+    """The share of pictures whose class a model names right; more is better.
+
+    >>> metric = Accuracy()
+    >>> metric.update(predicted=torch.tensor([0, 2, 1, 0]), classes=torch.tensor([0, 2, 2, -1]))
+    >>> metric.compute()
+    tensor(0.6667)
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    right: Tensor
+    total: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ("right", "total"):
+            self.add_state(state, torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, classes: Tensor) -> None:
+        """Add predicted and true classes, whole numbers (n,); those of -1 are unknown, and left out.
+
+        Raises:
+            ValueError: if they differ in shape.
+        """
+        if predicted.shape != classes.shape:
+            raise ValueError(
+                f"expected a prediction for each class, got {tuple(predicted.shape)} for {tuple(classes.shape)}; give "
+                "both as (n,)"
+            )
+        known = classes >= 0
+        self.right += (known & (predicted == classes)).sum()
+        self.total += known.sum()
+
+    def compute(self) -> Tensor:
+        """The share, in [0, 1].
+
+        Raises:
+            ValueError: if there was no picture.
+        """
+        if not self.total:
+            raise ValueError("an accuracy needs at least one known class, got none; call update with some")
+        return self.right / self.total
 
 
 class ConvNet(nn.Sequential):

@@ -7,6 +7,7 @@ from gan_modules.networks.classifier import ImageClassifier
 from gan_modules.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_modules.networks.dcgan import (
     ConditionalDCGANDiscriminator,
+    DCGANClassifier,
     DCGANDiscriminator,
     DCGANGenerator,
     DCGANTrunk,
@@ -21,13 +22,14 @@ from gan_modules.networks.layers import (
     EqualizedDownConv2d,
     EqualizedLinear,
     EqualizedUpConv2d,
+    GaussianNoise,
     InstanceNorm,
     LayerNorm,
     Maxout,
     MinibatchStd,
     PixelNorm,
 )
-from gan_modules.networks.mlp import MLPDiscriminator, MLPGenerator
+from gan_modules.networks.mlp import MLPClassifier, MLPDiscriminator, MLPGenerator
 from gan_modules.networks.patchgan import PatchDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
@@ -48,6 +50,7 @@ __all__ = [
     "ConditionalDCGANDiscriminator",
     "CoupledDiscriminator",
     "CoupledGenerator",
+    "DCGANClassifier",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DCGANTrunk",
@@ -57,9 +60,11 @@ __all__ = [
     "EqualizedDownConv2d",
     "EqualizedLinear",
     "EqualizedUpConv2d",
+    "GaussianNoise",
     "ImageClassifier",
     "InstanceNorm",
     "LayerNorm",
+    "MLPClassifier",
     "MLPDiscriminator",
     "MLPGenerator",
     "Maxout",

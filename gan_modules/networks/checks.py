@@ -73,6 +73,19 @@ def check_features(features: Tensor, count: int, name: str = "latent_dim") -> No
         )
 
 
+def check_shape(samples: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse a batch that is not (n, *shape).
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if tuple(samples.shape[1:]) != shape:
+        raise ValueError(
+            f"Expected samples of shape {shape}, got {tuple(samples.shape[1:])}: "
+            "make the network's shape that of the data."
+        )
+
+
 def join_labels(z: Tensor, labels: Tensor | None, latent_dim: int, num_classes: int) -> Tensor:
     """Append the one-hot labels (n,) to the latents (n, latent_dim); with no classes there must be no labels.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_modules import checks
 from gan_modules.networks.checks import base_and_doublings, check_features, check_images, join_labels
 from gan_modules.networks.init import init_normal
-from gan_modules.networks.layers import InstanceNorm, Norm, normalised
+from gan_modules.networks.layers import Dropout, InstanceNorm, Norm, normalised
 from gan_modules.networks.spectral import spectrally_normalised
 
 
@@ -196,6 +196,46 @@ class DCGANTrunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.project(self.trunk(images))
+
+
+class DCGANClassifier(nn.Module):
+    """Images (n, channels, h, w) -> class logits (n, num_classes), and the features (n, features) that they are of.
+
+    For semi-supervised learning with few labels, so it drops pixels and features in train mode, as the network for
+    CIFAR-10 of Salimans et al. (2016), "Improved techniques for training GANs", does.
+
+    Args:
+        image_size: 4, 5, 6 or 7 times a power of two, at least 8.
+        channels: of the images.
+        width: feature maps of the first layer; they double with every halving of the size, up to 8 times.
+        num_classes: number of classes.
+        features: numbers an image.
+        dropout: probability with which features are dropped; pixels with 2/5 of it.
+
+    Raises:
+        ValueError: for another image_size; from `forward`, for images of another shape.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        width: int = 64,
+        num_classes: int = 10,
+        features: int = 256,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        checks.whole(1, num_classes=num_classes)
+        checks.fraction(dropout=dropout)
+        self.drop_pixels, self.drop_features = Dropout(0.4 * dropout), Dropout(dropout)
+        self.trunk = DCGANTrunk(image_size, channels, width, None, features)
+        self.classify = nn.Linear(features, num_classes)
+        init_normal(self)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.trunk(self.drop_pixels(images))
+        return self.classify(self.drop_features(features)), features
 
 
 class ScoreHead(nn.Module):

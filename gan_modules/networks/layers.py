@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_modules import checks
 from gan_modules.networks.resampling import conv_downsample, upsample_conv
-from gan_modules.randomness import uniform_after
+from gan_modules.randomness import normal_after, uniform_after
 
 Norm: TypeAlias = Callable[[int], nn.Module]
 """A number of channels -> a normalisation layer: `nn.BatchNorm2d`, `InstanceNorm`, `LayerNorm`, ..."""
@@ -200,3 +200,24 @@ class Dropout(nn.Module):
         if self.p == 0 or not (self.training or self.in_eval):
             return x
         return x * (uniform_after(x, *x.shape) >= self.p) / (1 - self.p)
+
+
+class GaussianNoise(nn.Module):
+    """Add N(0, std**2) in train mode; any shape, its first dimension the batch.
+
+    Inside a training step the noise of an image is a function of seed, step and image, whatever the number of
+    processes.
+
+    Args:
+        std: the standard deviation.
+    """
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        checks.not_negative(std=std)
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.std == 0 or not self.training:
+            return x
+        return x + self.std * normal_after(x, *x.shape).to(x.dtype)

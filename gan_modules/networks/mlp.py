@@ -5,11 +5,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from gan_modules import checks
-from gan_modules.networks.checks import check_features
+from gan_modules.networks.checks import check_features, check_shape
 from gan_modules.networks.init import init_normal
-from gan_modules.networks.layers import Maxout, Norm, normalised
+from gan_modules.networks.layers import GaussianNoise, Maxout, Norm, normalised
 
 
 class MLPGenerator(nn.Module):
@@ -81,9 +82,56 @@ class MLPDiscriminator(nn.Module):
         init_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        if tuple(x.shape[1:]) != self.shape:
-            raise ValueError(
-                f"Expected samples of shape {self.shape}, got {tuple(x.shape[1:])}: "
-                "make the network's shape that of the data."
-            )
+        check_shape(x, self.shape)
         return self.layers(x.flatten(1)).squeeze(1)
+
+
+class MLPClassifier(nn.Module):
+    """Samples (n, *shape) -> class logits (n, num_classes), and the features (n, hidden[-1]) that they are made of.
+
+    The defaults are those of semi-supervised MNIST (Salimans et al., 2016, "Improved techniques for training GANs", and
+    the authors' code): weight normalisation, and noise before every layer.
+
+    Args:
+        shape: of a sample.
+        hidden: units of the hidden layers.
+        num_classes: number of classes.
+        input_noise, hidden_noise: standard deviations of the noise that is added to samples and to hidden layers.
+
+    Raises:
+        ValueError: from `forward`, for samples of another shape.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...] = (1, 28, 28),
+        hidden: tuple[int, ...] = (1000, 500, 250, 250, 250),
+        num_classes: int = 10,
+        input_noise: float = 0.3,
+        hidden_noise: float = 0.5,
+    ) -> None:
+        super().__init__()
+        checks.sizes(shape=shape, hidden=hidden)
+        checks.whole(1, num_classes=num_classes)
+        checks.not_negative(input_noise=input_noise, hidden_noise=hidden_noise)
+        self.shape = tuple(shape)
+        layers: list[nn.Module] = [GaussianNoise(input_noise)]
+        for number, (inputs, outputs) in enumerate(pairwise((math.prod(shape), *hidden))):
+            noise = [GaussianNoise(hidden_noise)] if number else []
+            layers += [*noise, _weight_normalised(inputs, outputs, math.sqrt(2)), nn.ReLU()]
+        self.features = nn.Sequential(*layers)
+        self.noise = GaussianNoise(hidden_noise)
+        self.classify = _weight_normalised((math.prod(shape), *hidden)[-1], num_classes, 1.0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_shape(x, self.shape)
+        features = self.features(x.flatten(1))
+        return self.classify(self.noise(features)), features
+
+
+def _weight_normalised(inputs: int, outputs: int, length: float) -> nn.Linear:
+    """A linear layer whose weights have a direction and a length, `length` at first (Salimans and Kingma, 2016)."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=length / math.sqrt(inputs))
+    nn.init.zeros_(layer.bias)
+    return parametrizations.weight_norm(layer)

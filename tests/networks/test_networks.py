@@ -16,6 +16,7 @@ from gan_modules.networks import (
     ConditionalDCGANDiscriminator,
     CoupledDiscriminator,
     CoupledGenerator,
+    DCGANClassifier,
     DCGANDiscriminator,
     DCGANGenerator,
     DCGANTrunk,
@@ -23,6 +24,7 @@ from gan_modules.networks import (
     ImageClassifier,
     InstanceNorm,
     LayerNorm,
+    MLPClassifier,
     MLPDiscriminator,
     MLPGenerator,
     PatchDiscriminator,
@@ -81,6 +83,7 @@ CASES = {
         lambda: _attending(BigGANGenerator(6, 16, 3, 4, 3, 5)), ((6,), ()), ((3, 16, 16),), smallest_batch=2
     ),
     "biggan discriminator": Case(lambda: _attending(BigGANDiscriminator(24, 3, 4, 3, 2, 2)), ((3, 24, 24), ()), ((),)),
+    "mlp classifier": Case(lambda: MLPClassifier((3, 4, 4), (8, 8), 3), ((3, 4, 4),), ((3,), (8,)), whole_graph=False),
     "dcgan generator": Case(lambda: DCGANGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16),)),
     "dcgan generator of classes": Case(lambda: DCGANGenerator(7, 28, 1, 4, num_classes=3), ((7,), ()), ((1, 28, 28),)),
     "dcgan discriminator": Case(lambda: DCGANDiscriminator(16, 3, 4), ((3, 16, 16),), ((),)),
@@ -97,6 +100,10 @@ CASES = {
     "coupled generator": Case(lambda: CoupledGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16), (3, 16, 16))),
     "coupled discriminator": Case(lambda: CoupledDiscriminator(16, 3, 4), ((3, 16, 16), (3, 16, 16)), ((), ())),
     "image classifier": Case(lambda: ImageClassifier(5, 16, 3, 4), ((3, 16, 16),), ((5,),)),
+    "dcgan classifier": Case(lambda: DCGANClassifier(16, 3, 4, 3, 9, 0.0), ((3, 16, 16),), ((3,), (9,))),
+    "dcgan classifier with dropout": Case(
+        lambda: DCGANClassifier(16, 3, 4, 3, 9), ((3, 16, 16),), ((3,), (9,)), whole_graph=False
+    ),
     "dcgan trunk": Case(lambda: DCGANTrunk(16, 3, 4, features=9), ((3, 16, 16),), ((9,),), smallest_batch=2),
     "score head": Case(lambda: ScoreHead(9), ((9,),), ((),)),
     "recognition head": Case(lambda: RecognitionHead(9, 8, 4, 2), ((9,),), ((4,), (2,)), smallest_batch=2),
