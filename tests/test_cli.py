@@ -81,6 +81,8 @@ PAPERS = {  # what REFERENCES and the papers' code say
     "sngan": {"n_critic": 5, "generator_batch": 2, "betas": [0, 0.9], "decay_steps": 50_000},
     "sagan": {"n_critic": 1, "generator_learning_rate": 1e-4, "discriminator_learning_rate": 4e-4, "betas": [0, 0.9]},
     "began": {"diversity": 0.5, "control_rate": 1e-3, "learning_rate": 1e-4, "halving_steps": 100_000},
+    "projection": {"n_critic": 5, "generator_batch": 2, "betas": [0, 0.9], "decay_steps": 50_000},
+    "sgan": {"unsupervised_weight": 0.5, "learning_rate": 3e-3, "betas": [0.5, 0.999]},
     "pggan": {"drift_weight": 1e-3, "penalty_weight": 10, "betas": [0, 0.99], "learning_rate": 1e-3},
 }
 

@@ -6,12 +6,13 @@ from typing import Any, cast
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from gan_modules import SGAN, metrics, networks, randomness
 from gan_modules.callbacks import Accuracy
 from gan_modules.networks import MLPClassifier
 from transcribed import assert_same, unreached
-from variants import build, loader, trainer
+from variants import build, data, loader, trainer
 
 CLASSES = 3
 LABELS = torch.tensor([0, -1, 2, 2, -1, -1, 1])
@@ -127,9 +128,10 @@ def test_batches_without_a_label_teach_no_class_and_without_an_unknown_one_nothi
 
 def test_labels_that_are_all_known_are_refused() -> None:
     module = build("sgan", own=True)
-    data = [(real, labels.clamp(min=0)) for real, labels in loader("sgan", 2)]
+    real, labels = data("sgan", 8)
+    known = DataLoader(TensorDataset(real, labels.clamp(min=0)), batch_size=4)
     with pytest.raises(ValueError, match="needs pictures without labels.*add --data.labels_per_class"):
-        trainer().fit(module, data)
+        trainer().fit(module, known)
 
 
 def test_validation_names_classes_without_noise() -> None:
