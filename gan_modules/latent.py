@@ -43,7 +43,7 @@ class LatentModule(AdversarialModule):
         self,
         generator: nn.Module,
         latent_dim: int,
-        augmentation: Sequence[Augmentation] = (),
+        augmentation: tuple[Augmentation, ...] = (),
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(**mechanics)

@@ -1,5 +1,6 @@
 """Generative adversarial text to image synthesis (Reed, Akata, Yan, Logeswaran, Schiele and Lee, 2016)."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Unpack
 
@@ -8,9 +9,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks, randomness
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import captioned_images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 from gan_modules.texts import decoded, encoded
 
@@ -31,7 +32,7 @@ class TextGAN(LatentModule):
         interpolation_weight: weight of the generator's loss on means of two embeddings (GAN-INT, equation 5, with
             beta = 1/2; authors' code: 1; 0 turns it off).
         learning_rate, betas: of Adam (section 5: 2e-4 and 0.5).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Raises:
         ValueError: from the losses, for a batch of one, which has no wrong text.
@@ -47,7 +48,7 @@ class TextGAN(LatentModule):
         interpolation_weight: float = 0.0,
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "encoder"])
@@ -56,6 +57,10 @@ class TextGAN(LatentModule):
         checks.adam(betas, learning_rate=learning_rate)
         self.discriminator, self.encoder, self.texts = discriminator, encoder, tuple(texts)
         self.interpolation_weight, self.learning_rate, self.betas = interpolation_weight, learning_rate, betas
+
+    def judges(self) -> Sequence[nn.Module]:
+        """The discriminator; the encoder is shown texts."""
+        return (self.discriminator,)
 
     def forward(self, z: Tensor, texts: Tensor) -> Tensor:  # type: ignore[override]
         return self.serving("generator")(z, self.encoder(texts))

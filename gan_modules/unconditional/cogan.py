@@ -1,5 +1,6 @@
 """Coupled generative adversarial networks (Liu and Tuzel, 2016)."""
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import torch
@@ -7,9 +8,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import two_images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
@@ -25,7 +26,7 @@ class CoGAN(LatentModule):
         discriminator: maps images `(x, y)` of both domains to scores `(n,)` of each; its last layers are shared.
         latent_dim: dimensions of the standard normal noise.
         learning_rate, betas, weight_decay: of Adam (authors' code: 2e-4; 0.5 and 0.999; 5e-4).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class CoGAN(LatentModule):
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         weight_decay: float = 5e-4,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
@@ -44,6 +45,10 @@ class CoGAN(LatentModule):
         checks.adam(betas, learning_rate=learning_rate)
         self.discriminator = discriminator
         self.learning_rate, self.betas, self.weight_decay = learning_rate, betas, weight_decay
+
+    def judges(self) -> Sequence[nn.Module]:
+        """None: the discriminator is shown images of two domains at once."""
+        return ()
 
     def forward(self, z: Tensor) -> Tensor:
         """Both images of each noise side by side: `(n, c, h, 2w)`."""

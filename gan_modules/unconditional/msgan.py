@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks, randomness
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of, labelled_images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 from gan_modules.penalties import mode_seeking
 
@@ -27,7 +27,7 @@ class MSGAN(LatentModule):
         latent_dim: dimensions of the standard normal noise.
         mode_seeking_weight: weight of the regulariser (equation 5, lambda_ms: 1).
         learning_rate, betas, weight_decay: of Adam (authors' code: 2e-4; 0.5 and 0.999; 1e-4).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class MSGAN(LatentModule):
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         weight_decay: float = 1e-4,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

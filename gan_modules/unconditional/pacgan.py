@@ -1,6 +1,6 @@
 """PacGAN: the power of two samples in generative adversarial networks (Lin, Khetan, Fanti and Oh, 2018)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 import torch
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 
 
@@ -32,7 +32,7 @@ class PacGAN(LatentModule):
         generator_objective: scores of generated packs -> the generator's loss.
         n_generator: generator steps, each on fresh noise, after each discriminator step (section 4.2: 2).
         learning_rate, betas: of Adam (authors' mixtures: 1e-4, 0.8 and 0.999; stacked digits: 2e-4, 0.5 and 0.999).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Raises:
         ValueError: from the losses, if a batch does not divide into packs.
@@ -49,7 +49,7 @@ class PacGAN(LatentModule):
         n_generator: int = 1,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.8, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(
@@ -61,6 +61,10 @@ class PacGAN(LatentModule):
         self.discriminator, self.packing, self.n_generator = discriminator, packing, n_generator
         self.discriminator_objective, self.generator_objective = discriminator_objective, generator_objective
         self.learning_rate, self.betas = learning_rate, betas
+
+    def judges(self) -> Sequence[nn.Module]:
+        """None: what the discriminator is shown is no single image."""
+        return ()
 
     def packed(self, samples: Tensor) -> Tensor:
         """Samples `(n, c, ...)` as packs `(n / m, m c, ...)`; pack i has the samples i, i + n / m, i + 2 n / m, ..."""
