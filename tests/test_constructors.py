@@ -41,6 +41,7 @@ WRONG: dict[Any, list[Any]] = {
     tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
     tuple[str, ...]: [3, "ab", (), ("",), (3,), (None,)],
     tuple[Augmentation, ...]: [3, "ab", ("color",), (3,), (None,), torch.relu],
+    Sequence[Augmentation]: [3, "ab", ("color",), (3,), (None,), torch.relu],
     Sequence[float]: [3.0, "ab", (), (0.0,), (-1.0, 2.0), (math.nan,), (True,), ("a",)],
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
     tuple[float, float, float]: [0.5, "abc", (0, 1), (0, 1, 1, 1), (0, math.nan, 1), (0, True, 0), ("a", "b", "c")],

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 from gan_modules.penalties import perturbed_penalty
 
@@ -28,7 +28,7 @@ class DRAGAN(LatentModule):
         spread: how far the neighbours are, in deviations of the batch (the authors' notebook: 0.5).
         slope: the norm of the gradient that costs nothing (the paper's k: 1).
         learning_rate, betas: of Adam (the notebook: 1e-4, 0.5 and 0.9).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class DRAGAN(LatentModule):
         slope: float = 1.0,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.5, 0.9),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from gan_modules import checks, randomness
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
 from gan_modules.kernels import gaussian, root_mmd
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 
 
 class GMMN(LatentModule):
@@ -28,7 +28,7 @@ class GMMN(LatentModule):
             of 784 pixels in [0, 1]: 2, 5, 10, 20, 40, 80).
         learning_rate, momentum: of stochastic gradient descent (the code: 2 and 0.9).
         betas: of Adam, which is used instead where they are given.
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class GMMN(LatentModule):
         learning_rate: float = 2.0,
         momentum: float = 0.9,
         betas: tuple[float, float] | None = None,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator"])

@@ -10,10 +10,10 @@ from torch.nn.functional import mse_loss, relu
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import AdversarialModule, adam
 from gan_modules.batches import images_of
 from gan_modules.kernels import rational_quadratic_and_linear, unbiased_mmd, witness
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.penalties import gradient_penalty
 from gan_modules.schedules import critic_steps
 
@@ -45,7 +45,7 @@ class MMDGAN(LatentModule):
         n_critic_many, many_first, many_every: as many instead before each of the first `many_first` generator steps
             and before every `many_every`-th (2018's code: 10, 20, 500).
         learning_rate, betas: of Adam (2018: 1e-4, 0.5 and 0.9; 2017: 5e-5).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Attributes:
         critic_steps: since the last generator step.
@@ -72,7 +72,7 @@ class MMDGAN(LatentModule):
         many_every: int = 500,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.5, 0.9),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "critic", "decoder", "kernel", "distance"])
@@ -88,6 +88,10 @@ class MMDGAN(LatentModule):
         self.reconstruction_weight, self.ranking_weight = reconstruction_weight, ranking_weight
         self.clip_value, self.schedule = clip_value, (n_critic, n_critic_many, many_first, many_every)
         self.learning_rate, self.betas, self.critic_steps = learning_rate, betas, 0
+
+    def judges(self) -> tuple[nn.Module]:
+        """The critic: the decoder is shown features."""
+        return (self.critic,)
 
     def features(self, samples: Tensor) -> Tensor:
         """Features `(n, d)` of the critic; a score a sample is one of one dimension."""

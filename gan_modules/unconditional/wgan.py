@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, RMSprop
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics
+from gan_modules.adversarial import AdversarialModule
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.schedules import critic_steps
 
@@ -30,7 +30,7 @@ class WGAN(LatentModule):
         n_critic_many, many_first, many_every: `n_critic_many` critic steps (100) instead before each of the first
             `many_first` generator steps (25) and before every `many_every`-th (500).
         learning_rate: of RMSprop (5e-5); momentum, and so Adam, makes the training unstable (section 4.2).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Attributes:
         critic_steps: since the last generator step.
@@ -49,7 +49,7 @@ class WGAN(LatentModule):
         many_first: int = 25,
         many_every: int = 500,
         learning_rate: float = 5e-5,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "critic"])

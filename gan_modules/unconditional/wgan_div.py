@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import divergence_penalty
 
@@ -23,7 +23,7 @@ class WGANDiv(LatentModule):
         penalty_weight, power: the paper's k and p (section 4: 2 and 6; the authors' `wgan_div.py` weighs by 10).
         n_critic: critic steps, each on fresh data, for one generator step (the code: 4).
         learning_rate, betas: of Adam (the code: 2e-4, 0 and 0.9).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Raises:
         ValueError: also for a power of at most 1, of which the paper proves nothing.
@@ -39,7 +39,7 @@ class WGANDiv(LatentModule):
         n_critic: int = 4,
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.0, 0.9),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "critic"])

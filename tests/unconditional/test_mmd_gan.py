@@ -191,3 +191,9 @@ def test_scores_are_features_of_one_dimension() -> None:
     module = MMDGAN(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)), latent_dim=2).double()
     assert module.features(data()).shape == (N, 1)
     assert module.critic_loss(data())[0].isfinite()
+
+
+def test_only_the_critic_judges_pictures() -> None:
+    """So that augmentation changes what it is shown, and not the features that a decoder is shown."""
+    module = small(nn.Linear(4, 3), **LI)
+    assert [*module.judges()] == [module.critic]
