@@ -39,12 +39,30 @@ from torchmetrics import Metric
 from tqdm import tqdm
 
 from datamodules import BatchedDataModule, Grid, Ring, StackedMNIST
-from gan_modules import DRAGAN, GAN, GMMN, MMDGAN, WGAN, WGANGP, AdversarialModule, PacGAN, WGANDiv, checks, saving
+from gan_modules import (
+    BGAN,
+    DRAGAN,
+    FGAN,
+    GAN,
+    GMMN,
+    LSGAN,
+    MMDGAN,
+    WGAN,
+    WGANGP,
+    AdversarialModule,
+    LossSensitiveGAN,
+    PacGAN,
+    RelativisticGAN,
+    WGANDiv,
+    checks,
+    saving,
+)
 from gan_modules.callbacks import Checkpoints, Modes, drawing
 from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
 from gan_modules.cli import ScriptParser, main
 from gan_modules.digits import DigitClassifier, kept_classifier, stacked_classes
+from gan_modules.divergences import pearson
 from gan_modules.metrics import ClassCoverage, ModeCoverage
 from gan_modules.networks import MLPDiscriminator, MLPGenerator, StackedDiscriminator, StackedGenerator
 from gan_modules.randomness import mix
@@ -68,6 +86,15 @@ POINTS: Mapping[str, Build] = {
     "mmd_gan": lambda: MMDGAN(
         MLPGenerator(), MLPGenerator(2, (16,), (200, 200, 200), norm=None), latent_dim=2, betas=(0.8, 0.999)
     ),
+    "lsgan": lambda: LSGAN(MLPGenerator(), MLPDiscriminator(), 2, learning_rate=1e-4, betas=(0.8, 0.999)),
+    "relativistic": lambda: RelativisticGAN(
+        MLPGenerator(), MLPDiscriminator(), 2, learning_rate=1e-4, betas=(0.8, 0.999)
+    ),
+    "bgan": lambda: BGAN(MLPGenerator(), MLPDiscriminator(), 2, betas=(0.8, 0.999)),
+    "f_gan": lambda: FGAN(
+        MLPGenerator(), MLPDiscriminator(), 2, pearson, non_saturating=True, learning_rate=1e-4, betas=(0.8, 0.999)
+    ),
+    "ls_gan": lambda: LossSensitiveGAN(MLPGenerator(), MLPDiscriminator(), 2, distance_weight=1.0, betas=(0.8, 0.999)),
 }
 STACKED: Mapping[str, Build] = {
     "gan": lambda: GAN(StackedGenerator(), StackedDiscriminator(), 100, **rates(2e-4), n_generator=2),
