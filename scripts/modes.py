@@ -47,6 +47,8 @@ from gan_modules import (
     GMMN,
     LSGAN,
     MMDGAN,
+    R1GAN,
+    R3GAN,
     WGAN,
     WGANGP,
     AdversarialModule,
@@ -102,7 +104,23 @@ STACKED: Mapping[str, Build] = {
     "pacgan2": lambda: PacGAN(
         StackedGenerator(), StackedDiscriminator(6), 100, n_generator=2, learning_rate=2e-4, betas=(0.5, 0.999)
     ),
+    # R3GAN's ablation (Huang et al., 2024, section 2): small networks, gamma 1, and for both games steps without
+    # momentum, of RMSprop or, what is the same but for its first steps, Adam
+    "rpgan_r1_r2": lambda: relativistic_pairs(r2=True),
+    "rpgan_r1": lambda: relativistic_pairs(r2=False),
+    "gan_r1_r2": lambda: R1GAN(*small(), 100, 1.0, 1.0, learning_rate=5e-4),
+    "gan_r1": lambda: R1GAN(*small(), 100, 1.0, learning_rate=5e-4),
 }
+
+
+def small() -> tuple[StackedGenerator, StackedDiscriminator]:
+    """Networks of a quarter of the protocol's width, for penalties for each sample."""
+    return StackedGenerator(width=16), StackedDiscriminator(width=16, norm=None)
+
+
+def relativistic_pairs(r2: bool) -> R3GAN:
+    """R3GAN's game with R1, and R2 or not, at constant rates."""
+    return R3GAN(*small(), 100, 1.0, 1.0, r2, last_learning_rate=5e-4, burn_in=0)
 
 
 def rates(rate: float) -> dict[str, Any]:
