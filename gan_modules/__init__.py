@@ -25,6 +25,7 @@ from gan_modules.unconditional import (
     PacGAN,
     ProgressiveGAN,
     RelativisticGAN,
+    UnrolledGAN,
     WGANDiv,
 )
 
@@ -60,5 +61,6 @@ __all__ = [
     "ProjectionGAN",
     "RelativisticGAN",
     "TextGAN",
+    "UnrolledGAN",
     "WGANDiv",
 ]

@@ -19,6 +19,7 @@ from gan_modules.unconditional.r1_gan import R1GAN
 from gan_modules.unconditional.r3gan import R3GAN
 from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
+from gan_modules.unconditional.unrolled import UnrolledGAN
 from gan_modules.unconditional.wgan import WGAN
 from gan_modules.unconditional.wgan_div import WGANDiv
 from gan_modules.unconditional.wgan_gp import WGANGP
@@ -45,5 +46,6 @@ __all__ = [
     "PacGAN",
     "ProgressiveGAN",
     "RelativisticGAN",
+    "UnrolledGAN",
     "WGANDiv",
 ]

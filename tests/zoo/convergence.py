@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gan_modules import R1GAN, R3GAN, AdversarialModule, networks
+from gan_modules import R1GAN, R3GAN, AdversarialModule, UnrolledGAN, networks
 from zoo.case import Case
 from zoo.own import LATENT, SIZE, Draw, Judge
 
@@ -24,7 +24,16 @@ def _r3gan(own: bool, **options: Any) -> AdversarialModule:
     )
 
 
+def _unrolled(own: bool, **options: Any) -> AdversarialModule:
+    options = {"unrolling_steps": 2, **options}
+    if own:
+        return UnrolledGAN(Draw(), Judge(), LATENT, **options)
+    pair = networks.DCGANGenerator(LATENT, SIZE, 3, 4), networks.DCGANDiscriminator(SIZE, 3, 4)
+    return UnrolledGAN(*pair, LATENT, **options)
+
+
 CASES = {
     "r1_gan": Case(_r1_gan),
     "r3gan": Case(_r3gan, constant={"discriminator.score.bias"}),
+    "unrolled": Case(_unrolled, coupled=True),
 }
