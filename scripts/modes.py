@@ -55,6 +55,7 @@ from gan_modules import (
     LossSensitiveGAN,
     PacGAN,
     RelativisticGAN,
+    UnrolledGAN,
     WGANDiv,
     checks,
     saving,
@@ -97,6 +98,11 @@ POINTS: Mapping[str, Build] = {
         MLPGenerator(), MLPDiscriminator(), 2, pearson, non_saturating=True, learning_rate=1e-4, betas=(0.8, 0.999)
     ),
     "ls_gan": lambda: LossSensitiveGAN(MLPGenerator(), MLPDiscriminator(), 2, distance_weight=1.0, betas=(0.8, 0.999)),
+    "r1_gan": lambda: R1GAN(MLPGenerator(), MLPDiscriminator(), 2),
+    "r3gan": lambda: R3GAN(MLPGenerator(), MLPDiscriminator(), 2, 1.0, 1.0, last_learning_rate=1e-4, burn_in=0),
+    "unrolled": lambda: UnrolledGAN(
+        MLPGenerator(), MLPDiscriminator(), 2, generator_learning_rate=1e-4, betas=(0.8, 0.999)
+    ),
 }
 STACKED: Mapping[str, Build] = {
     "gan": lambda: GAN(StackedGenerator(), StackedDiscriminator(), 100, **rates(2e-4), n_generator=2),
