@@ -99,15 +99,21 @@ def trained(network: nn.Module, data: LightningDataModule, epochs: int, attack: 
 
 
 @torch.no_grad()
-def accuracy(network: nn.Module, data: LightningDataModule, attack: Attack | None = None) -> float:
-    """The share of the data's held-out pictures, attacked or not, that a network in evaluation mode names right."""
-    right, seen = 0, 0
+def withstood(network: nn.Module, data: LightningDataModule, attack: Attack) -> dict[str, float]:
+    """What an attack does to a network in evaluation mode, on the data's held-out pictures.
+
+    Returns:
+        The shares that it names right "untouched" and "attacked", and the attack's "success": the share of those named
+        right untouched that are not any more.
+    """
+    seen, right, still, lost = 0, 0, 0, 0
     with _alone(data):
         for batch in data.val_dataloader():
             images, labels = labelled_images_of(data.on_after_batch_transfer(batch, 0))
-            images = images if attack is None else attack(images, labels)
-            right, seen = right + int((network(images).argmax(1) == labels).sum()), seen + len(labels)
-    return right / seen
+            before, after = (network(each).argmax(1) == labels for each in (images, attack(images, labels)))
+            seen, right, still = seen + len(labels), right + int(before.sum()), still + int(after.sum())
+            lost += int((before & ~after).sum())
+    return {"untouched": right / seen, "attacked": still / seen, "success": lost / max(right, 1)}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Generating adversarial examples with adversarial networks (Xiao, Li, Zhu, He, Liu and Song, 2018)."""
 
+import copy
 from typing import Any, Unpack
 
 from torch import Tensor, nn
@@ -31,6 +32,9 @@ class AdvGAN(AdversarialModule):
         norm_bound: the Euclidean norm up to which a perturbation is free (c in equation 3, left to the user).
         learning_rate, betas: of Adam (section 4: 1e-3).
         mechanics: see `gan_modules.adversarial.Mechanics`.
+
+    Attributes:
+        given: the classifier as it was given, alone in a tuple.
     """
 
     def __init__(
@@ -59,7 +63,8 @@ class AdvGAN(AdversarialModule):
         self.generator, self.discriminator = generator, discriminator
         self.classifier = classifiers.frozen(classifier)
         self.classifier_epochs = classifier_epochs
-        self._untrained: tuple[nn.Module, ...] = (classifier,)  # in a tuple, as it is no part of this module
+        self.given = (classifier,)  # in a tuple, as its parameters are no part of this module
+        self._ready = False
         self.epsilon, self.confidence, self.norm_bound = epsilon, confidence, norm_bound
         self.gan_weight, self.hinge_weight = gan_weight, hinge_weight
         self.learning_rate, self.betas = learning_rate, betas
@@ -107,17 +112,17 @@ class AdvGAN(AdversarialModule):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if stage == "fit" and self.classifier_epochs and self._untrained:
+        if stage == "fit" and self.classifier_epochs and not self._ready:
             data: Any = getattr(self.trainer, "datamodule", None)
             if data is None:
                 raise ValueError("a classifier is trained on a data module, and there is none; give datamodule= to fit")
-            state = classifiers.kept(self._untrained[0], data, self.classifier_epochs).state_dict()
+            state = classifiers.kept(copy.deepcopy(self.given[0]), data, self.classifier_epochs).state_dict()
             self.classifier.load_state_dict(self.trainer.strategy.broadcast(state))
-            self._untrained = ()
+            self._ready = True
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self._untrained = ()  # its classifier is in the checkpoint
+        self._ready = True  # the classifier is in the checkpoint
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [adam(net.parameters(), self.learning_rate, self.betas) for net in (self.discriminator, self.generator)]

@@ -14,8 +14,10 @@ from torch.nn.functional import cross_entropy
 from datamodules import Emoji
 from gan_modules import AdvGAN, classifiers
 from gan_modules.callbacks import AttackSuccess
+from gan_modules.cli import fit
 from gan_modules.networks import ImageClassifier
 from gan_modules.objectives import logit_margin
+from script_modules import loaded
 from transcribed import assert_same, unreached
 
 N, SIDE, CLASSES = 6, 4, 3
@@ -132,6 +134,10 @@ def emoji() -> Emoji:
     return Emoji(labels=True, image_size=8, batch_size=400, seed=0)
 
 
+def untouched(network: nn.Module, data: Emoji) -> float:
+    return classifiers.withstood(network, data, lambda images, _: images)["untouched"]
+
+
 def quick(**options: Any) -> Trainer:
     silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     return Trainer(accelerator="cpu", num_sanity_val_steps=0, **{"enable_checkpointing": False, **silent, **options})
@@ -145,9 +151,9 @@ def test_a_classifier_is_trained_once_and_kept(
     monkeypatch.setattr(classifiers, "trained", lambda *arguments: runs.append(1) or train(*arguments))
     emoji.setup("fit")
     start = ImageClassifier(9, 8, 3, 8)
-    chance = classifiers.accuracy(start.eval(), emoji)
+    chance = untouched(start.eval(), emoji)
     first = classifiers.kept(start, emoji, 2)
-    share = classifiers.accuracy(first, emoji)
+    share = untouched(first, emoji)
     assert share > chance and share > 0.4, "nine categories, of which the largest has half of the pictures"
     second = classifiers.kept(ImageClassifier(9, 8, 3, 8), emoji, 2)
     assert all(
@@ -169,7 +175,7 @@ def test_a_run_trains_its_target_first_and_its_checkpoint_has_it(emoji: Emoji, t
     attack, trainer = module(), quick(max_epochs=1, callbacks=[AttackSuccess()], limit_val_batches=1)
     trainer.fit(attack, datamodule=emoji)
     logged = trainer.callback_metrics
-    assert classifiers.accuracy(attack.classifier, emoji) > 0.3
+    assert untouched(attack.classifier, emoji) > 0.3
     assert 0 <= logged["metric/attack_success"] <= 1 and logged["metric/perturbation"] <= 0.6 + 1e-6
     assert (
         logged["metric/attacked_accuracy"] >= logged["metric/accuracy"] * (1 - logged["metric/attack_success"]) - 1e-6
@@ -203,6 +209,40 @@ def test_adversarial_training_uses_the_attack(emoji: Emoji) -> None:
 
     classifiers.trained(ImageClassifier(9, 8, 3, 4), emoji, 1, attack)
     assert len(seen) == len(emoji.training) // 400
+
+
+class Bright(nn.Module):
+    """Says 1 of bright pictures."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        bright = (images.mean((1, 2, 3)) > 0).float()
+        return torch.stack([1 - bright, bright], dim=1)
+
+
+def test_what_an_attack_does_to_a_classifier(emoji: Emoji) -> None:
+    emoji.setup("fit")
+    raw = emoji.held_out
+    assert raw.labels is not None
+    images = raw.columns[0][:].float() / 127.5 - 1  # type: ignore[index]
+    bright, ones = images.mean((1, 2, 3)) > 0, raw.labels == 1
+    found = classifiers.withstood(Bright(), emoji, lambda images, _: torch.ones_like(images))
+    right = (bright & ones) | (~bright & (raw.labels == 0))
+    assert found["untouched"] == pytest.approx(right.float().mean().item())
+    assert found["attacked"] == pytest.approx(ones.float().mean().item())
+    assert found["success"] == pytest.approx((right & ~ones).sum().item() / max(right.sum().item(), 1))
+
+
+@pytest.mark.slow
+def test_the_script_compares_two_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quickly = ["--trainer.max_steps=1", "--trainer.limit_val_batches=1", "--data.image_size=8", "--data.batch_size=400"]
+    fit(["--model", "advgan", *quickly, "--model.classifier_epochs=1", f"--trainer.default_root_dir={tmp_path}"])
+    checkpoint = str(next(tmp_path.glob("advgan/*/checkpoints/last.ckpt")))
+    capsys.readouterr()
+    loaded("attack").run(["--checkpoint", checkpoint, "--epochs", "1"])
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["classifier", "untouched", "attacked", "success"]
+    assert [row[:20].strip() for row in rows] == ["as it was", "trained against it"]
+    assert all(0 <= float(share.rstrip("%")) <= 100 for row in rows for share in row[20:].split())
 
 
 def test_success_is_counted_among_what_was_right() -> None:
