@@ -51,11 +51,18 @@ def biased_mmd(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
 
 def unbiased_mmd(kernel: Kernel, x: Tensor, y: Tensor) -> Tensor:
     """The estimate of the distributions' squared discrepancy that is right on average, and negative half of the time
-    where they are equal: no sample is paired with itself. Each side needs two.
+    where they are equal: no sample is paired with itself.
+
+    Raises:
+        ValueError: if a side has fewer than two samples.
 
     >>> unbiased_mmd(lambda x, y: x @ y.T, torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]]))
     tensor(3.)
     """
+    if min(len(x), len(y)) < 2:
+        raise ValueError(
+            f"the unbiased discrepancy needs at least 2 samples a side, got {len(x)} and {len(y)}; give larger batches"
+        )
     with _full_precision(x):
         x, y = _full(x), _full(y)
         within = [

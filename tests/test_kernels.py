@@ -131,9 +131,9 @@ def test_the_biased_estimate_is_the_distance_of_means_in_the_kernels_space() -> 
 def test_the_gaussian_discrepancy_of_two_normal_distributions() -> None:
     """Of N(0, 1) and N(m, 1) by a kernel of variance v: 2 sqrt(v / (v + 2)) (1 - exp(-m^2 / (2 (v + 2))))."""
     m, v = 1.5, 2.0
-    quantiles = torch.special.ndtri((torch.arange(2000, dtype=torch.float64) + 0.5) / 2000)[:, None]
+    quantiles = torch.special.ndtri((torch.arange(400, dtype=torch.float64) + 0.5) / 400)[:, None]
     found = biased_mmd(partial(gaussian, variances=(v,)), quantiles, quantiles + m).item()
-    assert found == pytest.approx(2 * (v / (v + 2)) ** 0.5 * (1 - np.exp(-(m**2) / (2 * (v + 2)))), rel=1e-3)
+    assert found == pytest.approx(2 * (v / (v + 2)) ** 0.5 * (1 - np.exp(-(m**2) / (2 * (v + 2)))), rel=5e-3)
 
 
 def test_the_slope_of_the_witness_in_closed_form() -> None:
@@ -179,6 +179,12 @@ def test_full_precision_under_autocast(estimate: Callable[..., Tensor]) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(estimate(rational_quadratic_and_linear, x, y), expected)
         assert estimate(rational_quadratic_and_linear, x.bfloat16(), y.bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 1), (0, 3)])
+def test_one_sample_is_not_enough_without_bias(n: int, m: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 2 samples a side, got {n} and {m}; give larger batches"):
+        unbiased_mmd(narrow, torch.zeros(n, 2), torch.zeros(m, 2))
 
 
 @pytest.mark.parametrize("n", [2, 64])

@@ -147,9 +147,7 @@ def test_the_encoder_is_clipped_and_the_decoder_is_not() -> None:
 
     def watched(optimizer: Any, loss: Any, *inputs: Any) -> Any:
         if loss == module.critic_loss:
-            seen.append(
-                [max(float(p.abs().max()) for p in net.parameters()) for net in (module.critic, module.decoder)]
-            )
+            seen.append([largest(net) for net in (module.critic, module.decoder)])
         return descend(optimizer, loss, *inputs)
 
     module.descend = watched
