@@ -7,6 +7,7 @@ holds the first derivative (`torch.func.grad` inside `torch.compile`) computes a
 leaves out. For WGAN-GP's critic on the CPU that took 1.6 times as long.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -96,7 +97,28 @@ def similar_filters(weights: Iterable[Tensor]) -> Tensor:
 
 def gradient_norm(network: Network, points: Tensor) -> Tensor:
     """|grad f(x)|_2 for each sample, `(n,)`; where the gradient is zero, so is the norm's own derivative."""
-    return _gradients(network, points).norm(2, dim=1)
+    return _gradients(network, points.detach()).norm(2, dim=1)
+
+
+def path_lengths(generator: Network, styles: Tensor) -> Tensor:
+    """|J^T y|_2 for each sample, `(n,)`: how far a step in the styles moves the image (Karras et al., 2020, eq. 4).
+
+    J is the Jacobian of the image by its style, and y a standard normal image divided by the root of its pixels, so
+    that lengths do not grow with the resolution. Each layer has a style of its own; the squares of their lengths are
+    averaged, as in the authors' code.
+
+    Args:
+        generator: maps `(n, layers, d)` to images `(n, c, h, w)`, no sample depending on another.
+        styles: `(n, layers, d)`; receives a gradient.
+    """
+
+    def random_projection(points: Tensor) -> Tensor:
+        images = generator(points)
+        noise = randomness.normal(*images.shape, device=images.device, dtype=images.dtype)
+        return images * noise / math.sqrt(images[0, 0].numel())
+
+    gradients = _gradients(random_projection, styles.to(_full(styles)))
+    return gradients.norm(2, dim=1) / math.sqrt(styles.shape[1])
 
 
 def mode_seeking(samples: Tensor, z: Tensor, eps: float = 1e-5) -> Tensor:
@@ -123,7 +145,7 @@ def _off_diagonal(rows: Tensor) -> Tensor:
 
 
 def _gradients(network: Network, points: Tensor) -> Tensor:
-    points = points.detach().requires_grad_()
+    points = points if points.requires_grad else points.detach().requires_grad_()
     full = torch.autocast(points.device.type, enabled=False)
     with torch.compiler.set_stance("force_eager"), torch.enable_grad(), full, PiecewiseLinear():
         (gradients,) = torch.autograd.grad(network(points).sum(), points, create_graph=True)

@@ -119,19 +119,20 @@ class MinibatchStd(nn.Module):
 class EqualizedLinear(nn.Module):
     """A linear layer whose weights are N(0, 1) and scaled by gain / sqrt(fan_in) at run time; (n, i) -> (n, o).
 
-    Karras et al. (2018), section 4.1: with Adam, all weights then learn at one speed.
+    Karras et al. (2018), section 4.1: with Adam, all weights then learn at one speed. At `speed` times that speed, with
+    the same outputs at the start, learn those of StyleGAN's mapping network (0.01).
     """
 
-    def __init__(self, in_features: int, out_features: int, gain: float = math.sqrt(2)) -> None:
+    def __init__(self, in_features: int, out_features: int, gain: float = math.sqrt(2), speed: float = 1.0) -> None:
         super().__init__()
         checks.whole(1, in_features=in_features, out_features=out_features)
-        checks.positive(gain=gain)
-        self.weight = nn.Parameter(torch.randn(out_features, in_features))
+        checks.positive(gain=gain, speed=speed)
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / speed)
         self.bias = nn.Parameter(torch.zeros(out_features))
-        self.scale = gain / math.sqrt(in_features)
+        self.scale, self.speed = gain * speed / math.sqrt(in_features), speed
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.scale, self.bias)
+        return F.linear(x, self.weight * self.scale, self.bias if self.speed == 1 else self.bias * self.speed)
 
 
 class EqualizedConv2d(nn.Module):
