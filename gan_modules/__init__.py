@@ -25,6 +25,7 @@ from gan_modules.unconditional import (
     PacGAN,
     ProgressiveGAN,
     RelativisticGAN,
+    StyleGAN2,
     UnrolledGAN,
     WGANDiv,
 )
@@ -63,4 +64,5 @@ __all__ = [
     "TextGAN",
     "UnrolledGAN",
     "WGANDiv",
+    "StyleGAN2",
 ]

@@ -25,6 +25,8 @@ _SYM6 = (
     *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
 )
 """Daubechies' symlet of order 6, orthogonal to itself at even shifts: sampling at twice the rate and back is exact."""
+_LEAN = (5.5 - sum(place * tap for place, tap in enumerate(_SYM6)) / sum(_SYM6)) / 2
+"""Pixels from the filter's centre to its middle, which the authors leave in, so that their images move as they turn."""
 
 
 def augmented(images: Tensor, p: Tensor) -> Tensor:
@@ -100,13 +102,13 @@ def _resampled(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     side = images.shape[2]
     finer, coarser = _filters(side, images.device, images.dtype)
     centre = (side - 1) / 2
-    line = torch.arange(-5, 2 * side + 5, device=images.device, dtype=images.dtype) / 2 - 0.25 - centre
+    line = torch.arange(-5, 2 * side + 5, device=images.device, dtype=images.dtype) / 2 - 0.25 + _LEAN - centre
     y, x = torch.meshgrid(line, line, indexing="ij")
     source = (torch.stack([x, y], 2).flatten(0, 1) @ matrix.mT + offset[:, None]).view(-1, *x.shape, 2)
     outside = source.abs() > centre + 3  # of what the filter needs at the borders
     source = torch.where(outside, _reflected(source + centre, side) - centre, source)
     fine = finer @ images @ finer.T
-    return coarser @ _Sample.apply(fine, source * 2 / (side + 12)) @ coarser.T
+    return coarser @ _Sample.apply(fine, (source - _LEAN) * 2 / (side + 12)) @ coarser.T
 
 
 @cache

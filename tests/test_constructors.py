@@ -54,7 +54,7 @@ WRONG: dict[Any, list[Any]] = {
 class Network(nn.Module):
     """In place of any network."""
 
-    stages = 2
+    stages = layers = 2
 
     def named(self, metric: str) -> str:
         return metric

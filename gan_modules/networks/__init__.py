@@ -37,8 +37,8 @@ from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
-from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
 from gan_modules.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, StyleGAN2Mapping
+from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
 from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 

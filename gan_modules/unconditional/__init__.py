@@ -19,6 +19,7 @@ from gan_modules.unconditional.r1_gan import R1GAN
 from gan_modules.unconditional.r3gan import R3GAN
 from gan_modules.unconditional.relativistic import RelativisticGAN
 from gan_modules.unconditional.sngan import SNGAN
+from gan_modules.unconditional.stylegan2 import StyleGAN2
 from gan_modules.unconditional.unrolled import UnrolledGAN
 from gan_modules.unconditional.wgan import WGAN
 from gan_modules.unconditional.wgan_div import WGANDiv
@@ -48,4 +49,5 @@ __all__ = [
     "RelativisticGAN",
     "UnrolledGAN",
     "WGANDiv",
+    "StyleGAN2",
 ]

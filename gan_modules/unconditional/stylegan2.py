@@ -1,5 +1,6 @@
 """StyleGAN2 (Karras et al., 2020) with adaptive discriminator augmentation (Karras et al., 2020b)."""
 
+from itertools import chain
 from typing import Any, Unpack
 
 import torch
@@ -156,18 +157,13 @@ class StyleGAN2(LatentModule):
         return self.trainer.strategy.reduce(value.clone(), reduce_op="mean")
 
     def configure_optimizers(self) -> list[Optimizer]:
-        generator = [*self.mapping.parameters(), *self.generator.parameters()]
-        players = (generator, self.path_weight, self.path_interval), (
-            self.discriminator.parameters(),
-            self.r1_weight,
-            self.r1_interval,
-        )
-        optimizers = []
-        for parameters, weight, interval in players:
-            part = interval / (interval + 1) if weight > 0 else 1.0
-            first, second = self.betas
-            optimizers.append(adam(parameters, part * self.learning_rate, (first**part, second**part)))
-        return optimizers
+        generator = chain(self.mapping.parameters(), self.generator.parameters())
+        lazy = (self.path_weight, self.path_interval), (self.r1_weight, self.r1_interval)
+        return [
+            adam(parameters, rate * self.learning_rate, (self.betas[0] ** rate, self.betas[1] ** rate))
+            for parameters, (weight, interval) in zip((generator, self.discriminator.parameters()), lazy, strict=True)
+            for rate in [interval / (interval + 1) if weight > 0 else 1.0]
+        ]
 
 
 def _layers(generator: nn.Module) -> int:

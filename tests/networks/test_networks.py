@@ -45,6 +45,9 @@ from gan_modules.networks import (
     SelfAttentionGenerator,
     StackedDiscriminator,
     StackedGenerator,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+    StyleGAN2Mapping,
     TextDiscriminator,
     TextGenerator,
     UNetGenerator,
@@ -156,6 +159,9 @@ CASES = {
     "translator without norm": Case(lambda: ResNetTranslator(3, 1, 4, 1, 3, norm=None), ((3, 16, 16),), ((1, 16, 16),)),
     "progressive generator": Case(lambda: ProgressiveGenerator(6, 16, 3, 8, 32), ((6,),), ((3, 16, 16),)),
     "progressive discriminator": Case(lambda: ProgressiveDiscriminator(16, 3, 8, 32), ((3, 16, 16),), ((),)),
+    "stylegan2 mapping": Case(lambda: StyleGAN2Mapping(6, 5, 2), ((6,),), ((5,),)),
+    "stylegan2 generator": Case(lambda: StyleGAN2Generator(5, 16, 3, 8, 64), ((6, 5),), ((3, 16, 16),)),
+    "stylegan2 discriminator": Case(lambda: StyleGAN2Discriminator(16, 3, 8, 64), ((3, 16, 16),), ((),)),
 }
 every_network = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
