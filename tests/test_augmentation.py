@@ -12,7 +12,8 @@ from gan_modules import GAN, WGANGP, InfoGAN, ProgressiveGAN, augmentation, rand
 from gan_modules.augmentation import Augmentation, color, cutout, translation
 from gan_modules.networks import MLPDiscriminator, MLPGenerator
 from gan_modules.randomness import Stream
-from variants import build, loader, same, trained, trainer
+from variants import LATENT_MODELS, build, loader, same, trained, trainer
+from zoo import CASES
 from zoo.own import LATENT, Draw, Judge
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -146,18 +147,34 @@ def shown_to(network: Any) -> list[Tensor]:
     return shown
 
 
+def mark(x: Tensor) -> Tensor:
+    """Images whose first row is 7."""
+    return torch.cat([torch.full_like(x[:, :, :1], 7.0), x[:, :, 1:]], dim=2)
+
+
 @pytest.mark.parametrize(("name", "passes"), [("gan", 3), ("wgan_gp", 3), ("acgan", 3), ("infogan", 3), ("pggan", 8)])
 def test_real_fake_and_penalty_points_are_all_augmented(name: str, passes: int) -> None:
-    """With a function that marks the corner of an image, each pass of a batch shows marked images."""
-
-    def mark(x: Tensor) -> Tensor:
-        return torch.cat([torch.full_like(x[:, :, :1], 7.0), x[:, :, 1:]], dim=2)
-
     module: Any = build(name, own=name != "pggan", augmentation=(mark,))
     shown = shown_to(module.judges()[0])
     trainer().fit(module, loader(name, 1))
     assert len(shown) == passes
     assert all((images[:, :, 0] == 7).all() for images in shown)
+
+
+OF_IMAGES = [name for name in LATENT_MODELS if CASES[name].data not in ("points",) and "augmented" not in name]
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_every_model_of_images_augments_what_it_judges_or_refuses(name: str) -> None:
+    module: Any = build(name, augmentation=(mark,))
+    shown = [shown_to(judge) for judge in module.judges()]
+    if not shown:
+        with pytest.raises(ValueError, match=f"{type(module).__name__} has no network that judges single images"):
+            trainer().fit(module, loader(name, 2))
+        return
+    trainer().fit(module, loader(name, 2))
+    assert all(all(images.ndim == 4 and (images[:, :, 0] == 7).all() for images in each) for each in shown)
+    assert all(len(each) >= 4 for each in shown)
 
 
 @pytest.mark.parametrize("name", ["gan", "wgan_gp"])

@@ -120,6 +120,7 @@ def test_no_score_is_squashed() -> None:
         networks.ProgressiveDiscriminator(image_size=8, width=4),
         networks.BigGANDiscriminator(image_size=8, width=4),
         networks.ProjectionDiscriminator(image_size=8, width=4),
+        networks.StyleGAN2Discriminator(image_size=8, width=4),
         networks.ScoreHead(4),
         networks.SelfAttentionDiscriminator(image_size=8, width=4, attention=1),
     ]

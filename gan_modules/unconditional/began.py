@@ -7,9 +7,9 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from gan_modules import checks, randomness, strategies
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.schedules import halving, scheduled
 
 
@@ -26,7 +26,7 @@ class BEGAN(LatentModule):
         learning_rate, betas: of Adam (section 4.1: 1e-4).
         halving_steps: the learning rate is halved every so many batches (None: constant). The paper halves it when the
             convergence measure stalls, its best known copy every 100,000 batches.
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Attributes:
         k: the weight of the generated images' error, in [0, 1]; a buffer, the same on all processes.
@@ -44,7 +44,7 @@ class BEGAN(LatentModule):
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         halving_steps: int | None = None,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
@@ -54,6 +54,10 @@ class BEGAN(LatentModule):
         self.discriminator, self.diversity, self.control_rate = discriminator, diversity, control_rate
         self.learning_rate, self.betas, self.halving_steps = learning_rate, betas, halving_steps
         self.register_buffer("k", torch.zeros(()))
+
+    def judges(self) -> tuple[nn.Module, ...]:
+        """None. Images are compared with what the discriminator makes of them."""
+        return ()
 
     def prior(self, n: int) -> Tensor:
         """Noise `(n, latent_dim)`, uniform in [-1, 1] (section 3.1)."""

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import boundary_seeking_generator, minimax_discriminator
 
 
@@ -24,7 +24,7 @@ class BGAN(LatentModule):
         discriminator: maps samples to scores `(n,)`, logits of the probability of being real.
         latent_dim: dimensions of the standard normal noise (the authors' main_continuous.py: 128).
         learning_rate, betas: of Adam for both networks (the same: 1e-4, 0.5, and Lasagne's 0.999).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class BGAN(LatentModule):
         latent_dim: int = 128,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

@@ -8,9 +8,9 @@ from torch.nn.functional import normalize, relu
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 
 
 class EBGAN(LatentModule):
@@ -26,7 +26,7 @@ class EBGAN(LatentModule):
             m: 10 for MNIST, 20 for CelebA at 64 pixels, 80 for LSUN).
         pulling_weight: weight of the pulling-away term (section 4: 0.1); 0 leaves it out.
         generator_learning_rate, discriminator_learning_rate, betas: of Adam (table 1: 1e-3; betas of DCGAN).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class EBGAN(LatentModule):
         generator_learning_rate: float = 1e-3,
         discriminator_learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
@@ -48,6 +48,10 @@ class EBGAN(LatentModule):
         checks.adam(betas, discriminator_learning_rate=discriminator_learning_rate)
         self.discriminator, self.margin, self.pulling_weight = discriminator, margin, pulling_weight
         self.learning_rates, self.betas = (discriminator_learning_rate, generator_learning_rate), betas
+
+    def judges(self) -> tuple[nn.Module, ...]:
+        """None. Images are compared with what the discriminator makes of them."""
+        return ()
 
     def energy(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """D(x) = |Dec(Enc(x)) - x|_2 for each image, `(n,)` (section 2.3); beside it Enc(x)."""

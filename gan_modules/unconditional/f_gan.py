@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam, frozen
+from gan_modules.adversarial import adam, frozen
 from gan_modules.batches import images_of
 from gan_modules.divergences import Divergence, jensen_shannon
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 
 
 class FGAN(LatentModule):
@@ -26,7 +26,7 @@ class FGAN(LatentModule):
         single_step: both networks step at once, from where both are, by one backward pass (Algorithm 1); otherwise the
             discriminator steps first.
         learning_rate, betas: of Adam for both networks (section 4: 2e-4 and 0.5, with Adam's own 0.999).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Raises:
         ValueError: if `divergence` gives no `Divergence`.
@@ -42,7 +42,7 @@ class FGAN(LatentModule):
         single_step: bool = False,
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "divergence"])

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import least_squares
 
 
@@ -26,7 +26,7 @@ class LSGAN(LatentModule):
         learning_rate, betas: of Adam for both networks (section 4.1: 1e-3 for LSUN, with 0.5; the authors' code has
             TensorFlow's 0.999).
         n_discriminator: discriminator steps, each on fresh data, for one generator step (the authors' code: 1).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Raises:
         ValueError: if a and b are equal.
@@ -41,7 +41,7 @@ class LSGAN(LatentModule):
         learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.999),
         n_discriminator: int = 1,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])

@@ -89,9 +89,9 @@ class MMDGAN(LatentModule):
         self.clip_value, self.schedule = clip_value, (n_critic, n_critic_many, many_first, many_every)
         self.learning_rate, self.betas, self.critic_steps = learning_rate, betas, 0
 
-    def judges(self) -> tuple[nn.Module]:
-        """The critic: the decoder is shown features."""
-        return (self.critic,)
+    def judges(self) -> tuple[nn.Module, ...]:
+        """The critic, if images are not compared with what a decoder makes of its features."""
+        return (self.critic,) if self.decoder is None else ()
 
     def features(self, samples: Tensor) -> Tensor:
         """Features `(n, d)` of the critic; a score a sample is one of one dimension."""

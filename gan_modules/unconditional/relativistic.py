@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import logistic_margin, relativistic_average
 from gan_modules.penalties import gradient_penalty
 
@@ -39,7 +39,7 @@ class RelativisticGAN(LatentModule):
             normalisation).
         learning_rate, betas: of Adam for both networks (the experiments: 2e-4, 0.5 and 0.999 for n_D = 1; 1e-4, 0.5
             and 0.9 for n_D = 5).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RelativisticGAN(LatentModule):
         penalty_weight: float = 0.0,
         learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator", "comparison", "margin"])

@@ -6,9 +6,9 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import hinge_discriminator, wasserstein_generator
 from gan_modules.schedules import linear_to_zero, scheduled
 
@@ -29,7 +29,7 @@ class SNGAN(LatentModule):
         generator_learning_rate, discriminator_learning_rate, betas: of Adam (the authors' code: 2e-4, 0 and 0.9).
         decay_steps: generator steps over which the learning rates fall to 0 (the authors' code: 50,000, all of them);
             None: constant.
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SNGAN(LatentModule):
         discriminator_learning_rate: float = 2e-4,
         betas: tuple[float, float] = (0.0, 0.9),
         decay_steps: int | None = None,
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
