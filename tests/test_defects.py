@@ -191,6 +191,8 @@ class Heads(nn.Module):
 
 def all_networks() -> list[nn.Module]:
     return [
+        networks.CoupledDiscriminator(image_size=8, width=4),
+        networks.CoupledGenerator(image_size=8, width=4),
         networks.BigGANDiscriminator(image_size=8, width=4),
         networks.BigGANGenerator(image_size=8, width=4),
         networks.ConditionalDCGANDiscriminator(image_size=8, width=4),
