@@ -49,6 +49,7 @@ from gan_modules import (
     MMDGAN,
     R1GAN,
     R3GAN,
+    SNGAN,
     WGAN,
     WGANGP,
     AdversarialModule,
@@ -67,7 +68,13 @@ from gan_modules.cli import ScriptParser, main
 from gan_modules.digits import DigitClassifier, kept_classifier, stacked_classes
 from gan_modules.divergences import pearson
 from gan_modules.metrics import ClassCoverage, ModeCoverage
-from gan_modules.networks import MLPDiscriminator, MLPGenerator, StackedDiscriminator, StackedGenerator
+from gan_modules.networks import (
+    MLPDiscriminator,
+    MLPGenerator,
+    StackedDiscriminator,
+    StackedGenerator,
+    spectrally_normalised,
+)
 from gan_modules.randomness import mix
 
 Values = dict[str, float]
@@ -85,6 +92,9 @@ POINTS: Mapping[str, Build] = {
     "wgan": lambda: WGAN(MLPGenerator(), MLPDiscriminator(), 2),
     "wgan_div": lambda: WGANDiv(MLPGenerator(), MLPDiscriminator(), 2, learning_rate=1e-4, betas=(0.8, 0.999)),
     "dragan": lambda: DRAGAN(MLPGenerator(), MLPDiscriminator(), 2, betas=(0.8, 0.999)),
+    "sngan": lambda: SNGAN(
+        MLPGenerator(), spectrally_normalised(MLPDiscriminator()), 2, **rates(1e-4), betas=(0.8, 0.999)
+    ),
     "gmmn": lambda: GMMN(MLPGenerator(), 2, (1e-3, 1e-2, 0.1, 1, 10), learning_rate=1e-4, betas=(0.8, 0.999)),
     "mmd_gan": lambda: MMDGAN(
         MLPGenerator(), MLPGenerator(2, (16,), (200, 200, 200), norm=None), latent_dim=2, betas=(0.8, 0.999)
