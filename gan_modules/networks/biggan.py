@@ -35,7 +35,8 @@ class BigGANGenerator(nn.Module):
     its own, joined to the embedding of the class, which all blocks share.
 
     Args:
-        latent_dim: numbers a latent, a multiple of the number of its parts: one more than the blocks.
+        latent_dim: numbers a latent, at least one for the input and one for each block. The parts are equal, but for
+            the first, which has what is left over.
         image_size: 4, 5, 6 or 7 times a power of two, at least 8: one block a doubling.
         channels: of the images.
         width: feature maps of the last block; they double with every halving of the size, up to `multiple` times.
@@ -60,16 +61,13 @@ class BigGANGenerator(nn.Module):
         attention: int = 1,
     ) -> None:
         super().__init__()
-        checks.whole(1, latent_dim=latent_dim, channels=channels, num_classes=num_classes, embedding_dim=embedding_dim)
+        checks.whole(1, channels=channels, num_classes=num_classes, embedding_dim=embedding_dim)
         widths = _widths(image_size, width, multiple, attention)[::-1]
-        if latent_dim % len(widths):
-            raise ValueError(
-                f"latent_dim must be a multiple of {len(widths)}, a part for the input and one for each block at "
-                f"image_size={image_size}, got {latent_dim}; {len(widths) * max(1, latent_dim // len(widths))} is one"
-            )
-        self.latent_dim, self.parts, self.base = latent_dim, len(widths), base_and_doublings(image_size)[0]
-        part = latent_dim // self.parts
-        self.input = nn.Linear(part, widths[0] * self.base**2)
+        checks.whole(len(widths), latent_dim=latent_dim)
+        self.latent_dim, self.base = latent_dim, base_and_doublings(image_size)[0]
+        part, rest = divmod(latent_dim, len(widths))
+        self.parts = [part + rest] + [part] * (len(widths) - 1)
+        self.input = nn.Linear(part + rest, widths[0] * self.base**2)
         self.blocks = nn.ModuleList(ConditionalUp(*pair, embedding_dim + part) for pair in pairwise(widths))
         self.attends = len(self.blocks) - attention  # the number of blocks before the attention
         self.attention = SelfAttention(widths[self.attends]) if attention else nn.Identity()
@@ -83,7 +81,7 @@ class BigGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         check_features(z, self.latent_dim)
-        start, *parts = z.chunk(self.parts, dim=1)
+        start, *parts = z.split(self.parts, dim=1)
         shared = self.embed(labels)
         features = self.input(start).unflatten(1, (-1, self.base, self.base))
         for number, (block, part) in enumerate(zip(self.blocks, parts, strict=True)):

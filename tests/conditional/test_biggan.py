@@ -105,7 +105,7 @@ def test_each_part_of_a_latent_enters_at_its_own_block() -> None:
     for layer in (generator.input, *generator.blocks):
         layer.register_forward_hook(lambda _, __, output: outputs.append(output))
     z = torch.randn(1, 12, dtype=torch.float64)
-    assert generator.parts == 3 and len(generator.blocks) == 2
+    assert generator.parts == [4, 4, 4] and len(generator.blocks) == 2
     for part in range(3):
         changed = z.clone()
         changed[:, 4 * part : 4 * part + 4] += 1
@@ -141,10 +141,11 @@ def test_the_weights_are_orthogonal_at_first() -> None:
                 torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), atol=1e-4, rtol=0, msg=name)
 
 
-@pytest.mark.parametrize(("latent_dim", "advice"), [(127, "126 is one"), (5, "6 is one")])
-def test_a_latent_that_does_not_part_is_refused(latent_dim: int, advice: str) -> None:
-    with pytest.raises(ValueError, match=f"latent_dim must be a multiple of 6, .* got {latent_dim}; {advice}"):
-        networks.BigGANGenerator(latent_dim, 128, width=1)
+def test_what_a_latent_has_left_over_is_the_inputs() -> None:
+    assert networks.BigGANGenerator(120, 128, width=1).parts == [20] * 6
+    assert networks.BigGANGenerator(14, 32, width=1).parts == [5, 3, 3, 3]
+    with pytest.raises(ValueError, match="latent_dim must be a whole number of at least 4, got 3"):
+        networks.BigGANGenerator(3, 32, width=1)
 
 
 def test_samples_can_be_truncated() -> None:
