@@ -2,6 +2,7 @@
 
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, SGAN, BigGAN, ProjectionGAN, TextGAN
+from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translation import AdvGAN, CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
@@ -55,14 +56,16 @@ __all__ = [
     "CoGAN",
     "CycleGAN",
     "InfoGAN",
+    "LabelledModule",
+    "LatentModule",
     "LossSensitiveGAN",
     "PacGAN",
     "Pix2Pix",
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",
+    "StyleGAN2",
     "TextGAN",
     "UnrolledGAN",
     "WGANDiv",
-    "StyleGAN2",
 ]
