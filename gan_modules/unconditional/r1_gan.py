@@ -60,7 +60,7 @@ class R1GAN(LatentModule):
         return loss
 
     def generator_loss(self, real: Tensor) -> Tensor:
-        """-E log D(G(z)), the non-saturating form (section 2.1)."""
+        """-E log D(G(z)), the non-saturating form."""
         return non_saturating_generator(self.discriminator(self.sample(len(real))))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

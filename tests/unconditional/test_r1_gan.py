@@ -145,7 +145,7 @@ def jacobian(module: R1GAN) -> Array:
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 3.0])
 def test_eigenvalues_at_the_equilibrium_are_the_papers(gamma: float) -> None:
-    """Lemma 2.3 (gamma 0: +-f'(0) i, with f'(0) = 1/2) and Lemma 4.1: -gamma/2 +- sqrt(gamma^2/4 - f'(0)^2)."""
+    """-gamma/2 +- sqrt(gamma^2/4 - f'(0)^2), with f'(0) = 1/2; +-f'(0) i without the penalty."""
     found = np.linalg.eigvals(jacobian(dirac_gan(0.0, 0.0, r1_weight=gamma)))
     root = np.emath.sqrt(gamma**2 / 4 - 0.25)
     expected = np.array([-gamma / 2 + root, -gamma / 2 - root])
