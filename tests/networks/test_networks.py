@@ -70,6 +70,13 @@ def _attending(network: nn.Module) -> nn.Module:
     return network
 
 
+def _branching(network: nn.Module) -> nn.Module:
+    for name, parameter in network.named_parameters():
+        if name.endswith("branch.4.weight"):
+            nn.init.normal_(parameter, std=0.1)  # at 0, as it starts, no other weight of the block has a gradient
+    return network
+
+
 CASES = {
     "mlp generator": Case(lambda: MLPGenerator(hidden=(8, 8)), ((2,),), ((2,),), smallest_batch=2),
     "mlp generator of images": Case(
@@ -127,10 +134,14 @@ CASES = {
         lambda: _attending(SelfAttentionGenerator(7, 16, 3, 4)), ((7,),), ((3, 16, 16),), smallest_batch=2
     ),
     "sagan discriminator": Case(lambda: _attending(SelfAttentionDiscriminator(20, 1, 4)), ((1, 20, 20),), ((),)),
-    "r3gan generator": Case(lambda: R3GANGenerator(7, 24, 1, 4, 4), ((7,),), ((1, 24, 24),)),
-    "r3gan generator beyond 32 pixels": Case(lambda: R3GANGenerator(7, 64, 3, 4, 4), ((7,),), ((3, 64, 64),)),
-    "r3gan discriminator": Case(lambda: R3GANDiscriminator(24, 3, 4, 4), ((3, 24, 24),), ((),)),
-    "r3gan discriminator beyond 32 pixels": Case(lambda: R3GANDiscriminator(64, 3, 4, 4), ((3, 64, 64),), ((),)),
+    "r3gan generator": Case(lambda: _branching(R3GANGenerator(7, 24, 1, 4, 4)), ((7,),), ((1, 24, 24),)),
+    "r3gan generator beyond 32 pixels": Case(
+        lambda: _branching(R3GANGenerator(7, 64, 3, 4, 4)), ((7,),), ((3, 64, 64),)
+    ),
+    "r3gan discriminator": Case(lambda: _branching(R3GANDiscriminator(24, 3, 4, 4)), ((3, 24, 24),), ((),)),
+    "r3gan discriminator beyond 32 pixels": Case(
+        lambda: _branching(R3GANDiscriminator(64, 3, 4, 4)), ((3, 64, 64),), ((),)
+    ),
     "ebgan discriminator": Case(lambda: EBGANDiscriminator(3, 4, 2), ((3, 16, 12),), ((3, 16, 12), (8, 4, 3))),
     "ebgan discriminator without norm": Case(
         lambda: EBGANDiscriminator(1, 4, 3, None), ((1, 16, 16),), ((1, 16, 16), (16, 2, 2))
