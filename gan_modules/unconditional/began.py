@@ -23,7 +23,7 @@ class BEGAN(LatentModule):
         diversity: the ratio of errors, generated to real, that is kept: the higher, the more diverse and the less
             sharp (the paper's gamma, in [0, 1]: 0.3 to 0.7, 0.5 by default).
         control_rate: how fast it is enforced (the paper's lambda_k: 0.001).
-        learning_rate, betas: of Adam (section 4.1: 1e-4).
+        learning_rate, betas: of Adam (section 4.1: 5e-5 to 1e-4).
         halving_steps: the learning rate is halved every so many batches (None: constant). The paper halves it when the
             convergence measure stalls, its best known copy every 100,000 batches.
         mechanics: see `gan_modules.latent.LatentMechanics`.
@@ -60,7 +60,7 @@ class BEGAN(LatentModule):
         return ()
 
     def prior(self, n: int) -> Tensor:
-        """Noise `(n, latent_dim)`, uniform in [-1, 1] (section 3.1)."""
+        """Noise `(n, latent_dim)`, uniform in [-1, 1] (section 3.2)."""
         uniform = randomness.uniform(n, self.latent_dim, device=self.device, dtype=cast(torch.dtype, self.dtype))
         return 2 * uniform - 1
 
