@@ -25,12 +25,12 @@ class AdvGAN(AdversarialModule):
         classifier: maps images to class logits `(n, k)`, not probabilities.
         classifier_epochs: for which the classifier is trained on the data module's training part before the attack,
             once for all runs of the same data (`gan_modules.classifiers.kept`); 0: it comes trained.
-        epsilon: the largest change of a value (section 4: 0.3, in our units 0.6).
-        confidence: by how much another logit is to be larger (kappa in section 4: 0).
-        gan_weight, hinge_weight: of L_GAN and L_hinge beside L_adv (alpha and beta in equation 4; 0.1 each, as in the
-            weights 10, 1 and 1 of a well-known copy).
-        norm_bound: the Euclidean norm up to which a perturbation is free (c in equation 3, left to the user).
-        learning_rate, betas: of Adam (section 4: 1e-3).
+        epsilon: the largest change of a value (the paper on MNIST: 0.3, in our units 0.6).
+        confidence: by how much another logit is to be larger (kappa: 0).
+        gan_weight, hinge_weight: of L_GAN and L_hinge beside L_adv (alpha and beta; 0.1 each, as in the weights 10, 1
+            and 1 of a well-known copy).
+        norm_bound: the Euclidean norm up to which a perturbation is free (c, left to the user).
+        learning_rate, betas: of Adam (1e-3).
         mechanics: see `gan_modules.adversarial.Mechanics`.
 
     Attributes:
@@ -79,12 +79,12 @@ class AdvGAN(AdversarialModule):
         return self.epsilon * self.serving("generator")(images).clamp(-1, 1)
 
     def discriminator_loss(self, real: Tensor, labels: Tensor) -> Tensor:
-        """Equation 1 with the least squares that section 4 puts in place of its logarithms."""
+        """L_GAN, with the least squares that the paper trains with."""
         fake = self(real).detach()
         return least_squares(self.discriminator(real), 1) + least_squares(self.discriminator(fake), 0)
 
     def generator_loss(self, real: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Equation 4: L_adv + alpha L_GAN + beta L_hinge; beside it L_adv and L_hinge."""
+        """L_adv + alpha L_GAN + beta L_hinge; beside it L_adv and L_hinge."""
         perturbation = self.perturbation(real)
         fake = (real + perturbation).clamp(-1, 1)
         attack = logit_margin(self.classifier(fake), labels, self.confidence)
