@@ -116,7 +116,7 @@ class BEGANDiscriminator(nn.Module):
     """Images (n, channels, h, w) -> (reconstructions of the same shape, codes (n, code_dim)).
 
     Berthelot et al. (2017), section 3.5: pairs of convolutions of 3 x 3 with ELUs, whose width grows by `width` with
-    every halving down to 8 to 14 pixels, a linear code, and a decoder.
+    every halving down to 8 to 14 pixels, a linear code, and a decoder; without the optional skip connections.
 
     Args:
         code_dim: numbers a code (the paper's N_h: 64, as many as a latent has).
