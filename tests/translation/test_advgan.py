@@ -143,6 +143,7 @@ def quick(**options: Any) -> Trainer:
     return Trainer(accelerator="cpu", num_sanity_val_steps=0, **{"enable_checkpointing": False, **silent, **options})
 
 
+@pytest.mark.slow
 def test_a_classifier_is_trained_once_and_kept(
     emoji: Emoji, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
