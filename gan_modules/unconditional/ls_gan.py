@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
-from gan_modules.adversarial import Mechanics, adam
+from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.latent import LatentModule
+from gan_modules.latent import LatentMechanics, LatentModule
 from gan_modules.objectives import l1_distance, loss_sensitive
 from gan_modules.penalties import gradient_norm
 
@@ -33,7 +33,7 @@ class LossSensitiveGAN(LatentModule):
         penalty_weight: weight of the norm of the loss's gradient at real samples (the authors' lsgan-gp.py: 10, without
             batch normalisation).
         learning_rate, betas: of Adam for both networks (lsgan.lua: 1e-4 and 0.5, with Torch's 0.999).
-        mechanics: see `gan_modules.adversarial.Mechanics`.
+        mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LossSensitiveGAN(LatentModule):
         penalty_weight: float = 0.0,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        **mechanics: Unpack[Mechanics],
+        **mechanics: Unpack[LatentMechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
         self.save_hyperparameters(ignore=["generator", "loss_network", "distance"])

@@ -214,9 +214,6 @@ def test_shapes(case: Case, extra: int) -> None:
 @every_network
 def test_double_precision_and_the_gradient_of_every_parameter(case: Case) -> None:
     network, inputs = built(case, torch.float64), inputs_of(case, 3, torch.float64)
-    for weight in network.parameters():
-        if weight.ndim > 1 and not weight.any():  # the end of a branch that starts at zero, which hides its beginning
-            nn.init.normal_(weight, std=0.1)
     outputs = outputs_of(network, inputs)
     assert {y.dtype for y in outputs} == {torch.float64}
     descend(outputs)
