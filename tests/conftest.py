@@ -17,15 +17,6 @@ from gan_modules import randomness
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 torch.set_num_threads(1)  # the networks are tiny: threads would only wait for each other
 
-COSTLY = {"test_processes", "test_sharding", "test_strategies", "test_sample", "test_full_disk", "test_evaluate"}
-"""Modules whose tests share what takes long to set up, so that one worker has them all."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.stem in COSTLY:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -191,7 +191,7 @@ def test_scores_are_features_of_one_dimension() -> None:
     assert module.critic_loss(data())[0].isfinite()
 
 
-def test_only_the_critic_judges_pictures() -> None:
-    """So that augmentation changes what it is shown, and not the features that a decoder is shown."""
-    module = small(nn.Linear(4, 3), **LI)
-    assert [*module.judges()] == [module.critic]
+def test_only_a_critic_without_a_decoder_judges_single_pictures() -> None:
+    """Augmented pictures must not be compared with what a decoder makes of their features."""
+    alone = small()
+    assert [*alone.judges()] == [alone.critic] and not small(nn.Linear(4, 3), **LI).judges()
