@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,23 +78,24 @@ def trained(network: nn.Module, data: LightningDataModule, epochs: int, attack: 
     with _alone(data), torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(0))
         loader: Any = data.train_dataloader()
-        optimizer = torch.optim.Adam(network.parameters(), fused=True)
-        schedule = OneCycleLR(optimizer, 3e-3, epochs * len(loader))
-        with tqdm(total=epochs * len(loader), desc="classifier", unit="batch", leave=False) as bar:
-            for epoch in range(epochs):
-                if hasattr(loader.sampler, "set_epoch"):
-                    loader.sampler.set_epoch(epoch)
-                for batch in loader:
-                    images, labels = labelled_images_of(data.on_after_batch_transfer(batch, 0))
-                    network.train()
-                    loss = cross_entropy(network(images), labels)
-                    if attack is not None:
-                        loss = (loss + cross_entropy(network(attack(images, labels)), labels)) / 2
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
-                    schedule.step()
-                    bar.update()
+        return fitted(network, _batches(data, loader, epochs), epochs * len(loader), attack)
+
+
+def fitted(
+    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], steps: int, attack: Attack | None = None
+) -> nn.Module:
+    """The network after one step on each of as many `batches` `(images, labels)` as `steps` says; see `trained`."""
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    schedule = OneCycleLR(optimizer, 3e-3, steps)
+    for images, labels in tqdm(batches, total=steps, desc="classifier", unit="batch", leave=False):
+        network.train()
+        loss = cross_entropy(network(images), labels)
+        if attack is not None:
+            loss = (loss + cross_entropy(network(attack(images, labels)), labels)) / 2
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
     return network.eval()
 
 
@@ -114,6 +115,14 @@ def withstood(network: nn.Module, data: LightningDataModule, attack: Attack) -> 
             seen, right, still = seen + len(labels), right + int(before.sum()), still + int(after.sum())
             lost += int((before & ~after).sum())
     return {"untouched": right / seen, "attacked": still / seen, "success": lost / max(right, 1)}
+
+
+def _batches(data: LightningDataModule, loader: Any, epochs: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for epoch in range(epochs):
+        if hasattr(loader.sampler, "set_epoch"):
+            loader.sampler.set_epoch(epoch)
+        for batch in loader:
+            yield labelled_images_of(data.on_after_batch_transfer(batch, 0))
 
 
 @contextmanager

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
+from gan_modules.classifiers import fitted
 from gan_modules.networks.checks import check_images
 from gan_modules.randomness import mix
 from gan_modules.reading import contents
@@ -62,18 +61,13 @@ def trained(digits: Tensor, classes: Tensor, epochs: int = 6, batch_size: int = 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(seed))
-        classifier = DigitClassifier()
-        optimizer = torch.optim.Adam(classifier.parameters(), fused=True)
-        steps = epochs * (len(digits) // batch_size)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
-        with tqdm(total=steps, desc="digit classifier", unit="batch", leave=False) as bar:
-            for _ in range(epochs):
-                for chosen in torch.randperm(len(digits)).split(batch_size)[: len(digits) // batch_size]:
-                    optimizer.zero_grad()
-                    functional.cross_entropy(classifier(scaled(digits[chosen])), classes[chosen]).backward()
-                    optimizer.step()
-                    schedule.step()
-                    bar.update()
+        classifier, whole = DigitClassifier(), len(digits) // batch_size
+        batches = (
+            (scaled(digits[chosen]), classes[chosen])
+            for _ in range(epochs)
+            for chosen in torch.randperm(len(digits)).split(batch_size)[:whole]
+        )
+        fitted(classifier, batches, epochs * whole)
     return classifier.eval()
 
 
