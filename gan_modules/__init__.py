@@ -3,6 +3,7 @@
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, SGAN, BigGAN, ProjectionGAN, TextGAN
 from gan_modules.latent import LabelledModule, LatentModule
+from gan_modules.translating import PairedModule, TwoWayModule
 from gan_modules.translation import AdvGAN, CycleGAN, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
@@ -60,12 +61,14 @@ __all__ = [
     "LatentModule",
     "LossSensitiveGAN",
     "PacGAN",
+    "PairedModule",
     "Pix2Pix",
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",
     "StyleGAN2",
     "TextGAN",
+    "TwoWayModule",
     "UnrolledGAN",
     "WGANDiv",
 ]

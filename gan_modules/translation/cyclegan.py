@@ -8,14 +8,15 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.objectives import least_squares
 from gan_modules.replay import ImageHistory
 from gan_modules.schedules import constant_then_linear, scheduled
+from gan_modules.translating import TwoWayModule
 
 
-class CycleGAN(AdversarialModule):
+class CycleGAN(TwoWayModule):
     """G: X -> Y and F: Y -> X, each fooling a discriminator and undoing the other.
 
     Args:
@@ -57,14 +58,6 @@ class CycleGAN(AdversarialModule):
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
         self.register_generators("generator_g", "generator_f")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """G(x): images of X as images of Y."""
-        return self.serving("generator_g")(x)
-
-    def inverse(self, y: Tensor) -> Tensor:
-        """F(y): images of Y as images of X."""
-        return self.serving("generator_f")(y)
-
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Equation 3 for G and F, with section 5.2's identity; beside it the cycle's loss and the translations."""
         fake_x, fake_y = self.generator_f(y), self.generator_g(x)
@@ -96,16 +89,6 @@ class CycleGAN(AdversarialModule):
         self.record(generator=loss, cycle=cycle)
         old = self.remembered(self.history_x, fake_x), self.remembered(self.history_y, fake_y)
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, x, y, *old))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
-        x, y = two_images_of(batch)
-        views = {
-            "x_to_y": {"source": x, "fake": self(x), "real": y},
-            "y_to_x": {"source": y, "fake": self.inverse(y), "real": x},
-        }
-        if len(batch) == 4:  # the data know what each picture looks like in the other domain
-            views["x_to_y"]["truth"], views["y_to_x"]["truth"] = batch[2], batch[3]
-        return views
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = constant_then_linear(self.constant_epochs, self.decay_epochs)

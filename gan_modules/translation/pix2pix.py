@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from gan_modules import checks
-from gan_modules.adversarial import AdversarialModule, Mechanics, adam
+from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 from gan_modules.schedules import constant_then_linear, scheduled
+from gan_modules.translating import PairedModule
 
 
-class Pix2Pix(AdversarialModule):
+class Pix2Pix(PairedModule):
     """A discriminator of patches that sees source and target, and an L1 term; dropout in the generator is the noise.
 
     Args:
@@ -47,9 +48,6 @@ class Pix2Pix(AdversarialModule):
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
         self.register_generators("generator")
 
-    def forward(self, source: Tensor) -> Tensor:
-        return self.serving("generator")(source)
-
     def generator_loss(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Equation 4, non-saturating; beside it the L1 term and the translations, for the discriminator."""
         fake = self.generator(source)
@@ -70,10 +68,6 @@ class Pix2Pix(AdversarialModule):
         self.record(generator=loss, l1=distance)
         loss = self.descend(discriminator_optimizer, self.discriminator_loss, source, target, fake)
         self.record(discriminator=loss)
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        source, target = two_images_of(batch)
-        return {"source": source, "fake": self(source), "real": target, "truth": target}
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = constant_then_linear(self.constant_epochs, self.decay_epochs)

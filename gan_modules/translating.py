@@ -1,0 +1,59 @@
+"""What all image-to-image variants do alike: translations, and what validation shows. No algorithm."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from gan_modules.adversarial import AdversarialModule
+from gan_modules.batches import two_images_of
+
+
+class PairedModule(AdversarialModule):
+    """Translates images whose translations the data know.
+
+    A subclass gives what `AdversarialModule` asks for, and other methods than these where its paper has them.
+
+    Attributes:
+        generator: maps source images to images of the target domain, in [-1, 1].
+    """
+
+    generator: nn.Module
+
+    def forward(self, source: Tensor) -> Tensor:
+        return self.serving("generator")(source)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        source, target = two_images_of(batch)
+        return {"source": source, "fake": self(source), "real": target, "truth": target}
+
+
+class TwoWayModule(AdversarialModule):
+    """Translates between two domains, X and Y, of which the data have no pairs.
+
+    A subclass gives what `AdversarialModule` asks for, and other methods than these where its paper has them.
+
+    Attributes:
+        generator_g, generator_f: map images of X to Y, and of Y to X, all in [-1, 1].
+    """
+
+    generator_g: nn.Module
+    generator_f: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images of X as images of Y."""
+        return self.serving("generator_g")(x)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Images of Y as images of X."""
+        return self.serving("generator_f")(y)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
+        """Both directions. Where the batch is `(x, y, x_as_y, y_as_x)`, each has its truth."""
+        x, y = two_images_of(batch)
+        views = {
+            "x_to_y": {"source": x, "fake": self(x), "real": y},
+            "y_to_x": {"source": y, "fake": self.inverse(y), "real": x},
+        }
+        if len(batch) == 4:
+            views["x_to_y"]["truth"], views["y_to_x"]["truth"] = batch[2], batch[3]
+        return views
