@@ -2,6 +2,7 @@
 
 from gan_modules.callbacks.attack import AttackSuccess
 from gan_modules.callbacks.checkpoints import Checkpoints
+from gan_modules.callbacks.diversity import Diversity
 from gan_modules.callbacks.early_stopping import EarlyStopping
 from gan_modules.callbacks.image_metrics import FID, KID, PRDC, InceptionScore, IntraFID
 from gan_modules.callbacks.modes import Modes
@@ -21,6 +22,7 @@ __all__ = [
     "AttackSuccess",
     "Checkpoints",
     "ClassificationAccuracy",
+    "Diversity",
     "EarlyStopping",
     "InceptionScore",
     "IntraFID",

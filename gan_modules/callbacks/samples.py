@@ -31,7 +31,8 @@ class SampleGrid(Callback):
     The last one is always also `samples/last.png`, and every logger that takes pictures (wandb, TensorBoard) has it as
     `samples`, at the step of the scalars. What is shown follows the model:
 
-    - a translator: the first validation pictures, `source | translation | truth`, for each direction;
+    - a translator: the first validation pictures, `source | translation | truth`, for each direction; where it has
+      several translations of a source, `another` ones stand beside the first;
     - points: a scatter plot of validation data and samples;
     - `grid_inputs(rows, columns)` where the model has it: a class a row, a code varied a row, a text a row, with
       `grid_titles(rows)` beside them where the model has those too;
@@ -142,6 +143,7 @@ def _translations(views: dict[str, View], rows: int, scale: int | None) -> Image
     groups = []
     for direction, view in views.items():
         parts = [("source", view["source"]), ("translation", view["fake"])]
+        parts += [("another", images) for images in view["samples"].unbind(1)] if "samples" in view else []
         parts += [("truth", view["truth"])] if "truth" in view else []
         for start in range(0, len(view["fake"]), rows):
             columns = [(name, images[start : start + rows]) for name, images in parts]

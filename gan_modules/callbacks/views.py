@@ -12,7 +12,8 @@ def views_of(outputs: Any) -> dict[str, View]:
     """The views in what `validation_step` returned, keyed by direction; "" where there is only one.
 
     A view holds "real" and "fake" (images (n, c, h, w) in [-1, 1], or points (n, 2)), and what else the model has:
-    "labels", of both; "source" and "truth" (translators); true "classes" and "predicted" ones (classifiers).
+    "labels", of both; "source" and "truth" (translators); "samples" (n, k, c, h, w), k further translations of each
+    source (stochastic ones); true "classes" and "predicted" ones (classifiers).
 
     Raises:
         ValueError: if the outputs are neither a view nor views by direction.

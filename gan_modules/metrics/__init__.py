@@ -1,6 +1,7 @@
 """Metrics that torchmetrics does not have, or does not have right, fast or comparable."""
 
 from gan_modules.metrics.accuracy import Accuracy, ClassificationAccuracy
+from gan_modules.metrics.diversity import SampleDiversity
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
 from gan_modules.metrics.frechet import FrechetDistance, frechet_distance
 from gan_modules.metrics.inception_score import InceptionScore, inception_score
@@ -35,6 +36,7 @@ __all__ = [
     "MultiScaleSSIM",
     "PathLength",
     "PerceptualNetwork",
+    "SampleDiversity",
     "SlicedWasserstein",
     "Unavailable",
     "dinov2",
