@@ -3,8 +3,8 @@
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, SGAN, BigGAN, ProjectionGAN, TextGAN
 from gan_modules.latent import LabelledModule, LatentModule
-from gan_modules.translating import PairedModule, TwoWayModule
-from gan_modules.translation import AdvGAN, CycleGAN, Pix2Pix
+from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
+from gan_modules.translation import AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
     BGAN,
@@ -53,13 +53,16 @@ __all__ = [
     "WGANGP",
     "AdvGAN",
     "AdversarialModule",
+    "BicycleGAN",
     "BigGAN",
     "CoGAN",
+    "CodedModule",
     "CycleGAN",
     "InfoGAN",
     "LabelledModule",
     "LatentModule",
     "LossSensitiveGAN",
+    "ModeSeekingPix2Pix",
     "PacGAN",
     "PairedModule",
     "Pix2Pix",

@@ -5,7 +5,7 @@ function takes the mean over all of them. Discriminators' objectives take `(real
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 from torch.nn.functional import leaky_relu, relu, softplus
@@ -148,3 +148,33 @@ def loss_sensitive(real: Tensor, fake: Tensor, margin: Tensor, slope: float = 0.
     tensor(1.)
     """
     return leaky_relu(margin + real - fake, slope).mean()
+
+
+def over_scales(objective: Callable[..., Tensor], *scores: Tensor | Sequence[Tensor]) -> Tensor:
+    """The sum of an objective over the scales of a discriminator that gives a list of scores, one a scale.
+
+    Scores that are one tensor are those of one scale.
+
+    >>> import torch
+    >>> one, two = torch.tensor([1.0]), torch.tensor([[3.0]])
+    >>> over_scales(wasserstein_critic, [one, two], [two, two])  # (3 - 1) + (3 - 3)
+    tensor(2.)
+    """
+    lists = [[each] if isinstance(each, Tensor) else each for each in scores]
+    terms = [objective(*scale) for scale in zip(*lists, strict=True)]
+    return sum(terms[1:], terms[0])
+
+
+def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, I)), a sum over the numbers of a code and a mean over the batch.
+
+    Kingma and Welling (2014), "Auto-encoding variational Bayes", appendix B.
+
+    Args:
+        mean, log_variance: `(n, ...)`.
+
+    >>> import torch
+    >>> kl_to_normal(torch.tensor([[2.0, 0.0]]), torch.zeros(1, 2))
+    tensor(2.)
+    """
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).flatten(1).sum(1).mean()

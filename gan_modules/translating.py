@@ -1,11 +1,16 @@
 """What all image-to-image variants do alike: translations, and what validation shows. No algorithm."""
 
-from typing import Any
+from typing import Any, Unpack
 
+import torch
 from torch import Tensor, nn
 
-from gan_modules.adversarial import AdversarialModule
+from gan_modules import checks
+from gan_modules.adversarial import AdversarialModule, Mechanics
 from gan_modules.batches import two_images_of
+
+FURTHER = 3
+"""How many further translations of each source validation shows of a model that has many."""
 
 
 class PairedModule(AdversarialModule):
@@ -25,6 +30,36 @@ class PairedModule(AdversarialModule):
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         source, target = two_images_of(batch)
         return {"source": source, "fake": self(source), "real": target, "truth": target}
+
+
+class CodedModule(PairedModule):
+    """Translates each image in many ways, one for each code.
+
+    A subclass gives what `AdversarialModule` asks for, and other methods than these where its paper has them.
+
+    Args:
+        generator: maps source images and codes `(n, latent_dim)` to images of the target domain, in [-1, 1].
+        latent_dim: numbers a code.
+        mechanics: see `gan_modules.adversarial.Mechanics`.
+    """
+
+    def __init__(self, generator: nn.Module, latent_dim: int, **mechanics: Unpack[Mechanics]) -> None:
+        super().__init__(**mechanics)
+        checks.whole(1, latent_dim=latent_dim)
+        self.generator, self.latent_dim = generator, latent_dim
+
+    def codes(self, n: int) -> Tensor:
+        """Codes `(n, latent_dim)`, drawn from a standard normal distribution."""
+        return self.normal(n, self.latent_dim)
+
+    def forward(self, source: Tensor, code: Tensor | None = None) -> Tensor:
+        """Translations by the given codes, or by drawn ones."""
+        return self.serving("generator")(source, self.codes(len(source)) if code is None else code)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        shown = super().validation_step(batch, batch_idx)
+        further = [self(shown["source"]) for _ in range(FURTHER)]
+        return {**shown, "samples": torch.stack(further, dim=1)}
 
 
 class TwoWayModule(AdversarialModule):

@@ -235,13 +235,15 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         "labelled": {"labels"},
         "few labels": {"classes", "predicted"},
         "pairs": {"source", "truth"},
+        "coded pairs": {"source", "truth", "samples"},
         "domains": {"source"},
         "attacked": {"source", "labels", "before", "after"},
     }.get(CASES[name].data, set())
     for view in views.values():
         assert set(view) == {"real", "fake"} | kinds
         for kind in set(view) - named:
-            assert tuple(view[kind].shape) == (4, *shape_of(name)), kind
+            several = (3,) if kind == "samples" else ()
+            assert tuple(view[kind].shape) == (4, *several, *shape_of(name)), kind
             assert view[kind].isfinite().all() and not view[kind].requires_grad
     if CASES[name].data == "labelled":
         assert returned["labels"].dtype == torch.int64 and torch.equal(returned["real"], batch[0])

@@ -207,6 +207,7 @@ def all_networks() -> list[nn.Module]:
         networks.MLPGenerator(hidden=(4,)),
         networks.MLPDiscriminator(hidden=(4,)),
         networks.PatchDiscriminator(width=4),
+        networks.PyramidDiscriminator(width=4, scales=2),
         networks.ProgressiveGenerator(image_size=8, width=4),
         networks.ProgressiveDiscriminator(image_size=8, width=4),
         networks.ProjectionGenerator(image_size=8, width=4),

@@ -17,7 +17,7 @@ NAMES = tuple(CASES)
 FIRST = tuple(first.CASES)
 """The variants by which the mechanics are tested that no variant changes: compilation, sharding, scalers."""
 LATENT_MODELS = tuple(
-    name for name, case in CASES.items() if case.data not in ("pairs", "domains", "joint", "attacked")
+    name for name, case in CASES.items() if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked")
 )
 
 
@@ -41,12 +41,13 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     if kind == "few labels":
         labels = torch.arange(count) % CLASSES
         return images[0], labels.where(torch.arange(count) % 4 > 1, torch.tensor(-1))
-    return tuple(images) if kind in ("pairs", "domains", "joint") else (images[0],)
+    return tuple(images) if kind in ("pairs", "coded pairs", "domains", "joint") else (images[0],)
 
 
 def shape_of(name: str) -> tuple[int, ...]:
     """The shape of a sample."""
-    return {"points": (2,), "pairs": (3, 2 * SIZE, 2 * SIZE)}.get(CASES[name].data, (3, SIZE, SIZE))
+    pair = (3, 2 * SIZE, 2 * SIZE)
+    return {"points": (2,), "pairs": pair, "coded pairs": pair}.get(CASES[name].data, (3, SIZE, SIZE))
 
 
 class Part(Sequence[list[int]]):

@@ -14,6 +14,7 @@ from gan_modules.networks.dcgan import (
     RecognitionHead,
     ScoreHead,
 )
+from gan_modules.networks.encoders import ResNetEncoder
 from gan_modules.networks.init import init_glorot, init_normal, init_orthogonal
 from gan_modules.networks.layers import (
     ConditionalBatchNorm,
@@ -30,7 +31,7 @@ from gan_modules.networks.layers import (
     PixelNorm,
 )
 from gan_modules.networks.mlp import MLPClassifier, MLPDiscriminator, MLPGenerator
-from gan_modules.networks.patchgan import PatchDiscriminator
+from gan_modules.networks.patchgan import PatchDiscriminator, PyramidDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
 from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
@@ -77,10 +78,12 @@ __all__ = [
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ProjectionHead",
+    "PyramidDiscriminator",
     "R3GANDiscriminator",
     "R3GANGenerator",
     "RecognitionHead",
     "ResNetCritic",
+    "ResNetEncoder",
     "ResNetGenerator",
     "ResNetTranslator",
     "ScoreHead",

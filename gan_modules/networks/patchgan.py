@@ -1,12 +1,16 @@
-"""The discriminators of pix2pix and CycleGAN, which judge patches."""
+"""The discriminators of pix2pix and its kin, which judge patches."""
+
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_images
 from gan_modules.networks.init import init_normal
-from gan_modules.networks.layers import Norm, normalised
+from gan_modules.networks.layers import InstanceNorm, Norm, normalised
+from gan_modules.networks.spectral import spectrally_normalised
 
 
 class PatchDiscriminator(nn.Module):
@@ -46,6 +50,18 @@ class PatchDiscriminator(nn.Module):
         init_normal(self)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.layers(self._joined(images, condition))
+
+    def maps(self, images: Tensor, condition: Tensor | None = None) -> list[Tensor]:
+        """What each activation gives, and last the scores."""
+        x, found = self._joined(images, condition), []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return [*found, x]
+
+    def _joined(self, images: Tensor, condition: Tensor | None) -> Tensor:
         check_images(images, self.channels)
         if min(images.shape[2:]) < self.smallest:
             raise ValueError(
@@ -59,9 +75,61 @@ class PatchDiscriminator(nn.Module):
                 "make the two agree."
             )
         if condition is None:
-            return self.layers(images)
+            return images
         check_images(condition, self.condition_channels)
-        return self.layers(torch.cat([condition, images], dim=1))
+        return torch.cat([condition, images], dim=1)
+
+
+class PyramidDiscriminator(nn.Module):
+    """Images, and conditions -> a list of maps of scores, one a scale; or a list of lists of all feature maps.
+
+    Wang et al. (2018), "High-resolution image synthesis and semantic manipulation with conditional GANs", section 3.2:
+    for every scale a `PatchDiscriminator` of its own, each seeing images of half the size of those before it.
+
+    Args:
+        channels, condition_channels, width, layers, norm: of each `PatchDiscriminator`.
+        scales: how many there are: 3 in that paper, 2 in SPADE and BicycleGAN.
+        features: give for each scale what each of its activations gives, and last the scores, for feature matching.
+        spectral_norm: see `spectrally_normalised` (SPADE).
+
+    Raises:
+        ValueError: from `forward`, as `PatchDiscriminator`, for the smallest scale: of 3 * 2**(layers + scales - 1)
+            pixels at least.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        condition_channels: int = 0,
+        width: int = 64,
+        layers: int = 3,
+        norm: Norm | None = InstanceNorm,
+        scales: int = 3,
+        features: bool = False,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        checks.whole(1, scales=scales)
+        checks.switch(features=features, spectral_norm=spectral_norm)
+        self.features = features
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(channels, condition_channels, width, layers, norm) for _ in range(scales)
+        )
+        if spectral_norm:
+            spectrally_normalised(self)
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> list[Any]:
+        found = []
+        for number, scale in enumerate(self.scales):
+            if number:
+                images, condition = _halved(images), None if condition is None else _halved(condition)
+            judge = cast(PatchDiscriminator, scale)
+            found.append(judge.maps(images, condition) if self.features else judge(images, condition))
+        return found
+
+
+def _halved(images: Tensor) -> Tensor:
+    return avg_pool2d(images, 3, 2, 1, count_include_pad=False)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, norm: Norm | None) -> list[nn.Module]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules import checks
-from gan_modules.networks.checks import check_images, power_of_two
+from gan_modules.networks.checks import check_features, check_images, power_of_two
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import Dropout, Norm, normalised
 
@@ -13,7 +13,9 @@ class UNetGenerator(nn.Module):
     """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1].
 
     Isola et al. (2017), "Image-to-image translation with conditional adversarial networks", appendix 6.1.1: halvings
-    down to one pixel, doublings back up, and every size joined to its mirror image. Dropout is the only noise.
+    down to one pixel, doublings back up, and every size joined to its mirror image. Dropout is the only noise, unless
+    there are codes (n, code_dim), which are joined to the input at every pixel, or also to that of every halving: Zhu
+    et al. (2017), "Toward multimodal image-to-image translation", section 4.
 
     Args:
         in_channels: of the source.
@@ -23,9 +25,11 @@ class UNetGenerator(nn.Module):
         norm: after every convolution but the first, the innermost and the last; None for biases instead.
         dropout: probability, in the innermost blocks of the decoder: three for 128 pixels or more, fewer below.
         dropout_in_eval: drop in eval mode as well, so that one source has many translations.
+        code_dim: numbers a code; 0 for none.
+        code_everywhere: codes are joined to the input of every halving.
 
     Raises:
-        ValueError: for another image_size; from `forward`, for images that do not fit.
+        ValueError: for another image_size; from `forward`, for images or codes that do not fit.
     """
 
     def __init__(
@@ -37,17 +41,22 @@ class UNetGenerator(nn.Module):
         norm: Norm | None = nn.BatchNorm2d,
         dropout: float = 0.5,
         dropout_in_eval: bool = True,
+        code_dim: int = 0,
+        code_everywhere: bool = True,
     ) -> None:
         super().__init__()
         checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width)
+        checks.whole(0, code_dim=code_dim)
         checks.fraction(dropout=dropout)
-        checks.switch(dropout_in_eval=dropout_in_eval)
+        checks.switch(dropout_in_eval=dropout_in_eval, code_everywhere=code_everywhere)
         depth = power_of_two(image_size, smallest=16)
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.in_channels, self.image_size = in_channels, image_size
-        self.down = nn.ModuleList([nn.Conv2d(in_channels, width, 4, 2, 1)])
+        self.code_dim, self.code_everywhere = code_dim, code_everywhere
+        self.down = nn.ModuleList([nn.Conv2d(in_channels + code_dim, width, 4, 2, 1)])
         for level in range(1, depth):
-            self.down.append(_halving(widths[level - 1], widths[level], None if level == depth - 1 else norm))
+            joined = widths[level - 1] + (code_dim if code_everywhere else 0)
+            self.down.append(_halving(joined, widths[level], None if level == depth - 1 else norm))
         self.up = nn.ModuleList()
         noisy = max(1, min(3, depth - 4))
         for level in range(depth - 1, 0, -1):
@@ -59,20 +68,35 @@ class UNetGenerator(nn.Module):
         )
         init_normal(self)
 
-    def forward(self, source: Tensor) -> Tensor:
+    def forward(self, source: Tensor, code: Tensor | None = None) -> Tensor:
         check_images(source, self.in_channels)
+        self._check_code(code)
         if source.shape[2] % self.image_size or source.shape[3] % self.image_size:
             raise ValueError(
                 f"Expected a height and a width that {self.image_size} divides, got {source.shape[2]} x "
                 f"{source.shape[3]}: resize the images or set the network's image_size."
             )
         maps = [source]
-        for down in self.down:
-            maps.append(down(maps[-1]))
+        for level, down in enumerate(self.down):
+            maps.append(down(_joined(maps[-1], code if level == 0 or self.code_everywhere else None)))
         x = maps.pop()
         for up in self.up:
             x = torch.cat([up(x), maps.pop()], dim=1)
         return self.last(x)
+
+    def _check_code(self, code: Tensor | None) -> None:
+        if (code is None) != (self.code_dim == 0):
+            given = "no code" if code is None else "a code"
+            raise ValueError(f"The network has code_dim={self.code_dim} but was given {given}: make the two agree.")
+        if code is not None:
+            check_features(code, self.code_dim, "code_dim")
+
+
+def _joined(maps: Tensor, code: Tensor | None) -> Tensor:
+    """Feature maps, and behind them a constant one for each number of the code, if there is one."""
+    if code is None:
+        return maps
+    return torch.cat([maps, code[:, :, None, None].expand(-1, -1, *maps.shape[2:])], dim=1)
 
 
 def _halving(inputs: int, outputs: int, norm: Norm | None) -> nn.Module:

@@ -1,7 +1,9 @@
 """Image -> image, paired and unpaired."""
 
 from gan_modules.translation.advgan import AdvGAN
+from gan_modules.translation.bicyclegan import BicycleGAN
 from gan_modules.translation.cyclegan import CycleGAN
+from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.pix2pix import Pix2Pix
 
-__all__ = ["AdvGAN", "CycleGAN", "Pix2Pix"]
+__all__ = ["AdvGAN", "BicycleGAN", "CycleGAN", "ModeSeekingPix2Pix", "Pix2Pix"]

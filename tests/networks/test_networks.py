@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -33,10 +34,12 @@ from gan_modules.networks import (
     ProjectionDiscriminator,
     ProjectionGenerator,
     ProjectionHead,
+    PyramidDiscriminator,
     R3GANDiscriminator,
     R3GANGenerator,
     RecognitionHead,
     ResNetCritic,
+    ResNetEncoder,
     ResNetGenerator,
     ResNetTranslator,
     ScoreHead,
@@ -157,6 +160,25 @@ CASES = {
     "patch discriminator of pairs": Case(
         lambda: PatchDiscriminator(3, 1, 4, 2, InstanceNorm), ((3, 16, 24), (1, 16, 24)), ((1, 2, 4),)
     ),
+    "pyramid discriminator": Case(
+        lambda: PyramidDiscriminator(3, 1, 4, 1, None, 2), ((3, 16, 16), (1, 16, 16)), ((1, 6, 6), (1, 2, 2))
+    ),
+    "pyramid discriminator with features": Case(
+        lambda: PyramidDiscriminator(3, 0, 4, 1, None, 1, features=True, spectral_norm=True),
+        ((3, 16, 16),),
+        ((4, 8, 8), (8, 7, 7), (1, 6, 6)),
+        whole_graph=False,
+    ),
+    "resnet encoder": Case(lambda: ResNetEncoder(3, 5, 4, 2), ((3, 16, 24),), ((5,), (5,))),
+    "resnet encoder without norm": Case(lambda: ResNetEncoder(1, 5, 4, 4, None), ((1, 32, 32),), ((5,), (5,))),
+    "unet of a code": Case(
+        lambda: UNetGenerator(1, 3, 16, 4, None, 0.0, code_dim=5), ((1, 16, 16), (5,)), ((3, 16, 16),)
+    ),
+    "unet of a code at its input": Case(
+        lambda: UNetGenerator(1, 3, 16, 4, None, 0.0, code_dim=5, code_everywhere=False),
+        ((1, 16, 16), (5,)),
+        ((3, 16, 16),),
+    ),
     "pixel discriminator": Case(lambda: PatchDiscriminator(3, 0, 4, layers=0, norm=None), ((3, 8, 8),), ((1, 8, 8),)),
     "stacked generator": Case(lambda: StackedGenerator(5, 3, 2), ((5,),), ((3, 28, 28),)),
     "stacked discriminator": Case(lambda: StackedDiscriminator(3, 2), ((3, 28, 28),), ((),)),
@@ -192,8 +214,12 @@ def inputs_of(case: Case, count: int, dtype: torch.dtype = torch.float32) -> lis
 
 def outputs_of(network: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, ...]:
     torch.manual_seed(0)  # dropout's
-    outputs = network(*inputs)
-    return outputs if isinstance(outputs, tuple) else (outputs,)
+    return flat(network(*inputs))
+
+
+def flat(outputs: Any) -> tuple[Tensor, ...]:
+    """The tensors in nested tuples and lists."""
+    return (outputs,) if isinstance(outputs, Tensor) else tuple(leaf for each in outputs for leaf in flat(each))
 
 
 def descend(outputs: tuple[Tensor, ...]) -> None:
@@ -263,5 +289,5 @@ def test_one_graph_captures_the_forward(case: Case) -> None:
     expected = outputs_of(network, inputs)
     torch.compiler.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)(*inputs)
-    for ours, theirs in zip(compiled if isinstance(compiled, tuple) else (compiled,), expected, strict=True):
+    for ours, theirs in zip(flat(compiled), expected, strict=True):
         torch.testing.assert_close(ours, theirs)

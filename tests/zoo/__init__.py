@@ -1,6 +1,6 @@
 """All variants, tiny."""
 
-from zoo import conditional, convergence, energy, first, objectives, others, style, transport
+from zoo import conditional, convergence, energy, first, objectives, others, paired, style, transport
 from zoo.case import Case
 
 CASES: dict[str, Case] = {
@@ -12,4 +12,5 @@ CASES: dict[str, Case] = {
     **style.CASES,
     **conditional.CASES,
     **others.CASES,
+    **paired.CASES,
 }

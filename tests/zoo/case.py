@@ -6,7 +6,9 @@ from typing import Literal
 
 from gan_modules import AdversarialModule
 
-Kind = Literal["images", "points", "labelled", "few labels", "pairs", "domains", "captioned", "joint", "attacked"]
+Kind = Literal[
+    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint", "attacked"
+]
 
 
 @dataclass(frozen=True)
