@@ -2,6 +2,8 @@
 
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.conditional import ACGAN, CGAN, SGAN, BigGAN, ProjectionGAN, TextGAN
+from gan_modules.inference import AAE, VAE, VAEGAN, BiGAN
+from gan_modules.inferring import InferringModule
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
 from gan_modules.translation import AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
@@ -33,6 +35,7 @@ from gan_modules.unconditional import (
 )
 
 __all__ = [
+    "AAE",
     "ACGAN",
     "BEGAN",
     "BGAN",
@@ -49,15 +52,19 @@ __all__ = [
     "R3GAN",
     "SGAN",
     "SNGAN",
+    "VAE",
+    "VAEGAN",
     "WGAN",
     "WGANGP",
     "AdvGAN",
     "AdversarialModule",
     "BicycleGAN",
+    "BiGAN",
     "BigGAN",
     "CoGAN",
     "CodedModule",
     "CycleGAN",
+    "InferringModule",
     "InfoGAN",
     "LabelledModule",
     "LatentModule",

@@ -230,7 +230,7 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         returned: Any = module.validation_step(batch, 0)
     views = views_of(returned)
     assert name != "cyclegan" or set(views) == {"x_to_y", "y_to_x"}
-    named = {"labels", "before", "after", "classes", "predicted"}
+    named = {"labels", "before", "after", "classes", "predicted", "codes"}
     kinds = {
         "labelled": {"labels"},
         "few labels": {"classes", "predicted"},
@@ -238,6 +238,7 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         "coded pairs": {"source", "truth", "samples"},
         "domains": {"source"},
         "attacked": {"source", "labels", "before", "after"},
+        "encoded": {"reconstruction", "codes", "classes"},
     }.get(CASES[name].data, set())
     for view in views.values():
         assert set(view) == {"real", "fake"} | kinds

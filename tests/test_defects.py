@@ -122,6 +122,9 @@ def test_no_score_is_squashed() -> None:
         networks.ProjectionDiscriminator(image_size=8, width=4),
         networks.StyleGAN2Discriminator(image_size=8, width=4),
         networks.ScoreHead(4),
+        networks.CodeDiscriminator(4, (8,)),
+        networks.FeatureDiscriminator(8, width=4),
+        networks.JointDiscriminator(4, 8, width=4, features=4),
         networks.SelfAttentionDiscriminator(image_size=8, width=4, attention=1),
     ]
     squashing = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid, nn.Tanh)
@@ -199,6 +202,9 @@ def all_networks() -> list[nn.Module]:
         networks.BEGANDiscriminator(image_size=8, width=4),
         networks.BEGANGenerator(image_size=8, width=4),
         networks.DCGANDiscriminator(image_size=8, width=4, num_classes=2),
+        networks.DCGANEncoder(image_size=8, width=4),
+        networks.FeatureDiscriminator(image_size=8, width=4),
+        networks.JointDiscriminator(image_size=8, width=4, features=4),
         networks.DCGANGenerator(image_size=8, width=4),
         networks.DCGANTrunk(image_size=8, width=4, features=8),
         networks.EBGANDiscriminator(width=4),

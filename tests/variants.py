@@ -34,7 +34,7 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     """Random data of the kind that the variant wants."""
     generator, kind = torch.Generator().manual_seed(1), CASES[name].data
     images = 2 * torch.rand(2, count, *shape_of(name), generator=generator) - 1
-    if kind in ("labelled", "attacked"):
+    if kind in ("labelled", "attacked", "encoded"):
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)

@@ -5,6 +5,7 @@ from gan_modules.callbacks.checkpoints import Checkpoints
 from gan_modules.callbacks.diversity import Diversity
 from gan_modules.callbacks.early_stopping import EarlyStopping
 from gan_modules.callbacks.image_metrics import FID, KID, PRDC, InceptionScore, IntraFID
+from gan_modules.callbacks.inference import NearestNeighbour, Reconstruction, Sharpness
 from gan_modules.callbacks.modes import Modes
 from gan_modules.callbacks.picture_metrics import LPIPS, MSSSIM, Accuracy, ClassificationAccuracy, PerceptualPathLength
 from gan_modules.callbacks.progress import ProgressBar
@@ -27,8 +28,11 @@ __all__ = [
     "InceptionScore",
     "IntraFID",
     "Modes",
+    "NearestNeighbour",
     "PerceptualPathLength",
     "ProgressBar",
+    "Reconstruction",
     "SampleGrid",
+    "Sharpness",
     "TranslationScores",
 ]

@@ -34,6 +34,7 @@ class SampleGrid(Callback):
     - a translator: the first validation pictures, `source | translation | truth`, for each direction; where it has
       several translations of a source, `another` ones stand beside the first;
     - points: a scatter plot of validation data and samples;
+    - a model with inference: samples, and under them validation pictures, each over its reconstruction;
     - `grid_inputs(rows, columns)` where the model has it: a class a row, a code varied a row, a text a row, with
       `grid_titles(rows)` beside them where the model has those too;
     - otherwise `sample(n)`.
@@ -114,6 +115,8 @@ class SampleGrid(Callback):
         if "fake" in view and view["fake"].ndim == 2:
             return lambda module: _points(_views(module, batches))
         torch.manual_seed(self.seed)
+        if "reconstruction" in view:
+            return self._inferring(module, batches)
         if grid_inputs := getattr(module, "grid_inputs", None):
             inputs: tuple[Tensor, ...] = grid_inputs(self.rows, self.columns)
             grid_titles = getattr(module, "grid_titles", None)
@@ -126,6 +129,22 @@ class SampleGrid(Callback):
             "with a source; give validation data, or leave SampleGrid out."
         )
         return lambda module: None
+
+    def _inferring(self, module: Any, batches: list[Any]) -> Painter:
+        """Samples in the upper half of the rows; in the lower one pictures over their reconstructions."""
+        pairs = max(1, self.rows // 4)
+        (noise,), held = (
+            module.grid_inputs(max(1, self.rows - 2 * pairs), self.columns),
+            _first(batches, pairs * self.columns),
+        )
+
+        def paint(module: Any) -> Image.Image:
+            view = next(iter(_views(module, held).values()))
+            sides = zip(*(view[key].split(self.columns) for key in ("real", "reconstruction")), strict=True)
+            shown = [module(noise), *(side for pair in sides for side in pair)]
+            return drawing.grid(torch.cat(shown), self.columns, self.scale)
+
+        return paint
 
     def _keep(self, picture: Image.Image, batches: int) -> None:
         if not self._writes:

@@ -8,11 +8,13 @@ from gan_modules.metrics.inception_score import InceptionScore, inception_score
 from gan_modules.metrics.kernel import KernelDistance, kernel_distance
 from gan_modules.metrics.manifold import PRDC, prdc
 from gan_modules.metrics.modes import ClassCoverage, ModeCoverage
+from gan_modules.metrics.neighbours import NearestNeighbour
 from gan_modules.metrics.networks import ImageNetInput, dinov2, torchvision_network
 from gan_modules.metrics.path_length import PathLength
 from gan_modules.metrics.per_class import IntraFrechetDistance, frechet_by_class
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
+from gan_modules.metrics.sharpness import Sharpness, gradient_energy
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
 from gan_modules.metrics.structure import SSIM, MultiScaleSSIM
 
@@ -34,14 +36,17 @@ __all__ = [
     "LPIPSDiversity",
     "ModeCoverage",
     "MultiScaleSSIM",
+    "NearestNeighbour",
     "PathLength",
     "PerceptualNetwork",
     "SampleDiversity",
+    "Sharpness",
     "SlicedWasserstein",
     "Unavailable",
     "dinov2",
     "frechet_by_class",
     "frechet_distance",
+    "gradient_energy",
     "inception_score",
     "kernel_distance",
     "prdc",

@@ -15,6 +15,7 @@ from gan_modules.networks.dcgan import (
     ScoreHead,
 )
 from gan_modules.networks.encoders import ResNetEncoder
+from gan_modules.networks.inference import CodeDiscriminator, DCGANEncoder, FeatureDiscriminator, JointDiscriminator
 from gan_modules.networks.init import init_glorot, init_normal, init_orthogonal
 from gan_modules.networks.layers import (
     ConditionalBatchNorm,
@@ -48,12 +49,14 @@ __all__ = [
     "BEGANGenerator",
     "BigGANDiscriminator",
     "BigGANGenerator",
+    "CodeDiscriminator",
     "ConditionalBatchNorm",
     "ConditionalDCGANDiscriminator",
     "CoupledDiscriminator",
     "CoupledGenerator",
     "DCGANClassifier",
     "DCGANDiscriminator",
+    "DCGANEncoder",
     "DCGANGenerator",
     "DCGANTrunk",
     "Dropout",
@@ -62,9 +65,11 @@ __all__ = [
     "EqualizedDownConv2d",
     "EqualizedLinear",
     "EqualizedUpConv2d",
+    "FeatureDiscriminator",
     "GaussianNoise",
     "ImageClassifier",
     "InstanceNorm",
+    "JointDiscriminator",
     "LayerNorm",
     "MLPClassifier",
     "MLPDiscriminator",

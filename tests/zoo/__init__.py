@@ -1,6 +1,6 @@
 """All variants, tiny."""
 
-from zoo import conditional, convergence, energy, first, objectives, others, paired, style, transport
+from zoo import conditional, convergence, energy, first, inference, objectives, others, paired, style, transport
 from zoo.case import Case
 
 CASES: dict[str, Case] = {
@@ -13,4 +13,5 @@ CASES: dict[str, Case] = {
     **conditional.CASES,
     **others.CASES,
     **paired.CASES,
+    **inference.CASES,
 }

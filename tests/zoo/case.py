@@ -7,7 +7,7 @@ from typing import Literal
 from gan_modules import AdversarialModule
 
 Kind = Literal[
-    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint", "attacked"
+    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint", "attacked", "encoded",
 ]
 
 
