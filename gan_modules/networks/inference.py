@@ -108,7 +108,8 @@ class JointDiscriminator(nn.Module):
         self.joint = nn.Sequential(
             nn.LeakyReLU(0.2), nn.Linear(2 * features, features), nn.LeakyReLU(0.2), nn.Linear(features, 1)
         )
-        init_normal(self)
+        for part in (self.trunk, self.of_image):  # so small weights in five layers would hide the codes
+            init_normal(part)
 
     def forward(self, images: Tensor, codes: Tensor) -> Tensor:
         check_features(codes, self.latent_dim)
