@@ -133,15 +133,13 @@ class SampleGrid(Callback):
     def _inferring(self, module: Any, batches: list[Any]) -> Painter:
         """Samples in the upper half of the rows; in the lower one pictures over their reconstructions."""
         pairs = max(1, self.rows // 4)
-        (noise,), held = (
-            module.grid_inputs(max(1, self.rows - 2 * pairs), self.columns),
-            _first(batches, pairs * self.columns),
-        )
+        inputs: tuple[Tensor, ...] = module.grid_inputs(max(1, self.rows - 2 * pairs), self.columns)
+        held = _first(batches, pairs * self.columns)
 
         def paint(module: Any) -> Image.Image:
             view = next(iter(_views(module, held).values()))
             sides = zip(*(view[key].split(self.columns) for key in ("real", "reconstruction")), strict=True)
-            shown = [module(noise), *(side for pair in sides for side in pair)]
+            shown = [module(*inputs), *(side for pair in sides for side in pair)]
             return drawing.grid(torch.cat(shown), self.columns, self.scale)
 
         return paint
