@@ -203,6 +203,7 @@ def all_networks() -> list[nn.Module]:
         networks.BEGANGenerator(image_size=8, width=4),
         networks.DCGANDiscriminator(image_size=8, width=4, num_classes=2),
         networks.DCGANEncoder(image_size=8, width=4),
+        networks.CodeDiscriminator(4, (8,)),
         networks.FeatureDiscriminator(image_size=8, width=4),
         networks.JointDiscriminator(image_size=8, width=4, features=4),
         networks.DCGANGenerator(image_size=8, width=4),
