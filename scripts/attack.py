@@ -4,8 +4,7 @@ python scripts/attack.py --checkpoint runs/advgan/RUN/checkpoints/last.ckpt [--e
 
 Prints the share of held-out pictures that each names right, untouched and attacked, and the attack's success: how many
 of those named right are lost. The second classifier is trained anew on the checkpoint's data, half of its loss being of
-attacked pictures (adversarial training); the attack is the same for both, and
-knows the first alone.
+attacked pictures (adversarial training); the attack is the same for both, and knows the first alone.
 """
 
 import copy
