@@ -25,6 +25,8 @@ class MLPGenerator(nn.Module):
         hidden: units of the hidden layers.
         norm: after every hidden layer; None for biases instead.
         activation: the class of the last layer: `nn.Tanh` for images in [-1, 1], None for any real numbers.
+        init: draws the first weights, as the functions of `gan_modules.networks.init` do. Without norm the default is
+            slow to start, and `init_glorot` is not.
     """
 
     def __init__(
@@ -34,18 +36,19 @@ class MLPGenerator(nn.Module):
         hidden: tuple[int, ...] = (400, 400, 400, 400),
         norm: Norm | None = nn.BatchNorm1d,
         activation: Callable[[], nn.Module] | None = None,
+        init: Callable[[nn.Module], None] = init_normal,
     ) -> None:
         super().__init__()
         checks.whole(1, latent_dim=latent_dim)
         checks.sizes(shape=shape, hidden=hidden)
-        checks.function(activation=activation or nn.Identity)
+        checks.function(activation=activation or nn.Identity, init=init)
         self.latent_dim, self.shape = latent_dim, tuple(shape)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((latent_dim, *hidden)):
             layers += [nn.Linear(inputs, outputs, bias=norm is None), *normalised(norm, outputs), nn.ReLU(inplace=True)]
         last = [nn.Linear((latent_dim, *hidden)[-1], math.prod(shape)), nn.Unflatten(1, self.shape)]
         self.layers = nn.Sequential(*layers, *last, *([] if activation is None else [activation()]))
-        init_normal(self)
+        init(self)
 
     def forward(self, z: Tensor) -> Tensor:
         check_features(z, self.latent_dim)
@@ -59,17 +62,23 @@ class MLPDiscriminator(nn.Module):
         shape: of a sample.
         hidden: units of the hidden layers.
         maxout_pieces: linear maps of which each unit takes the largest; 0 for one, with a leaky ReLU.
+        init: as for `MLPGenerator`.
 
     Raises:
         ValueError: from `forward`, for samples of another shape.
     """
 
     def __init__(
-        self, shape: tuple[int, ...] = (2,), hidden: tuple[int, ...] = (200, 200, 200), maxout_pieces: int = 5
+        self,
+        shape: tuple[int, ...] = (2,),
+        hidden: tuple[int, ...] = (200, 200, 200),
+        maxout_pieces: int = 5,
+        init: Callable[[nn.Module], None] = init_normal,
     ) -> None:
         super().__init__()
         checks.sizes(shape=shape, hidden=hidden)
         checks.whole(0, maxout_pieces=maxout_pieces)
+        checks.function(init=init)
         self.shape = tuple(shape)
         widths = (math.prod(shape), *hidden)
         layers: list[nn.Module] = []
@@ -79,7 +88,7 @@ class MLPDiscriminator(nn.Module):
             else:
                 layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
-        init_normal(self)
+        init(self)
 
     def forward(self, x: Tensor) -> Tensor:
         check_shape(x, self.shape)
