@@ -103,6 +103,19 @@ def test_an_interrupted_run_goes_on_where_it_was(
 
 
 @pytest.mark.slow
+def test_every_model_of_the_comparison_trains(modes: ModuleType, tmp_path: Path) -> None:
+    assert modes.SMALL.keys() == modes.POINTS.keys()
+    tiny = ["--seeds", "1", "--epochs", "0.003", "--samples", "100", "--out", str(tmp_path)]
+    modes.run(["--data", "small_grid", "--models", ",".join(modes.SMALL), *tiny])
+    found = results(tmp_path)["runs"]
+    assert found.keys() == modes.SMALL.keys()
+    for model, (run,) in found.items():
+        assert run["settings"]["batches"] == 1 and 0 <= run["scores"]["modes"] <= 25, model
+        assert run["settings"]["hyperparameters"]["latent_dim"] == 2, model
+    assert Image.open(tmp_path / "small_grid.png").width > 900
+
+
+@pytest.mark.slow
 def test_stacked_digits(modes: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_bars(tmp_path)
     out = tmp_path / "modes" / "stacked"
