@@ -1,12 +1,21 @@
 """Initial weights have the published distributions."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from gan_modules.networks import DCGANDiscriminator, DCGANGenerator, ResNetCritic, init_glorot, init_normal
+from gan_modules.networks import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+    ResNetCritic,
+    init_glorot,
+    init_normal,
+)
 
 
 def test_init_normal_is_dcgans() -> None:
@@ -48,3 +57,16 @@ def test_resnets_have_the_gain_in_the_branches_alone() -> None:
             fan = layer.weight[0].numel() + layer.weight[:, 0].numel()
             gain = layer.weight.std().item() / math.sqrt(2 / fan)
             assert gain == pytest.approx(1 if "shortcut" in name else math.sqrt(2), rel=0.02)
+
+
+@pytest.mark.parametrize(("given", "deviation"), [({}, 0.02), ({"init": init_glorot}, math.sqrt(2 / 400))])
+def test_mlps_start_from_the_function_that_is_given(given: dict[str, Any], deviation: float) -> None:
+    torch.manual_seed(0)
+    networks = MLPGenerator(hidden=(200, 200), **given), MLPDiscriminator(hidden=(200, 200), maxout_pieces=0, **given)
+    for network in networks:
+        assert max(network.parameters(), key=torch.numel).std().item() == pytest.approx(deviation, rel=0.02)
+
+
+def test_mlps_refuse_the_name_of_a_function() -> None:
+    with pytest.raises(ValueError, match="init must be a function or a class, got 'glorot'"):
+        MLPDiscriminator(init="glorot")  # type: ignore[arg-type]
