@@ -6,7 +6,7 @@ from gan_modules.inference import AAE, VAE, VAEGAN, BiGAN
 from gan_modules.inferring import InferringModule
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
-from gan_modules.translation import AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
+from gan_modules.translation import UNIT, AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
     BGAN,
@@ -52,14 +52,15 @@ __all__ = [
     "R3GAN",
     "SGAN",
     "SNGAN",
+    "UNIT",
     "VAE",
     "VAEGAN",
     "WGAN",
     "WGANGP",
     "AdvGAN",
     "AdversarialModule",
-    "BicycleGAN",
     "BiGAN",
+    "BicycleGAN",
     "BigGAN",
     "CoGAN",
     "CodedModule",

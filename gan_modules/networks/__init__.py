@@ -16,7 +16,7 @@ from gan_modules.networks.dcgan import (
 )
 from gan_modules.networks.encoders import ResNetEncoder
 from gan_modules.networks.inference import CodeDiscriminator, DCGANEncoder, FeatureDiscriminator, JointDiscriminator
-from gan_modules.networks.init import init_glorot, init_normal, init_orthogonal
+from gan_modules.networks.init import init_glorot, init_kaiming, init_normal, init_orthogonal
 from gan_modules.networks.layers import (
     ConditionalBatchNorm,
     Dropout,
@@ -32,6 +32,7 @@ from gan_modules.networks.layers import (
     PixelNorm,
 )
 from gan_modules.networks.mlp import MLPClassifier, MLPDiscriminator, MLPGenerator
+from gan_modules.networks.multiscale import MultiScaleDiscriminator
 from gan_modules.networks.patchgan import PatchDiscriminator, PyramidDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
@@ -39,12 +40,22 @@ from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
+from gan_modules.networks.styled import (
+    AdaINDecoder,
+    AttributeDecoder,
+    ContentDecoder,
+    ContentEncoder,
+    SharedBlocks,
+    StyleEncoder,
+)
 from gan_modules.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, StyleGAN2Mapping
 from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
 from gan_modules.networks.translator import ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
+    "AdaINDecoder",
+    "AttributeDecoder",
     "BEGANDiscriminator",
     "BEGANGenerator",
     "BigGANDiscriminator",
@@ -52,6 +63,8 @@ __all__ = [
     "CodeDiscriminator",
     "ConditionalBatchNorm",
     "ConditionalDCGANDiscriminator",
+    "ContentDecoder",
+    "ContentEncoder",
     "CoupledDiscriminator",
     "CoupledGenerator",
     "DCGANClassifier",
@@ -76,6 +89,7 @@ __all__ = [
     "MLPGenerator",
     "Maxout",
     "MinibatchStd",
+    "MultiScaleDiscriminator",
     "PatchDiscriminator",
     "PixelNorm",
     "ProgressiveDiscriminator",
@@ -95,16 +109,19 @@ __all__ = [
     "SelfAttention",
     "SelfAttentionDiscriminator",
     "SelfAttentionGenerator",
+    "SharedBlocks",
     "StackedDiscriminator",
     "StackedGenerator",
-    "TextDiscriminator",
-    "TextEncoder",
-    "TextGenerator",
+    "StyleEncoder",
     "StyleGAN2Discriminator",
     "StyleGAN2Generator",
     "StyleGAN2Mapping",
+    "TextDiscriminator",
+    "TextEncoder",
+    "TextGenerator",
     "UNetGenerator",
     "init_glorot",
+    "init_kaiming",
     "init_normal",
     "init_orthogonal",
     "spectrally_normalised",

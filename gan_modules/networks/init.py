@@ -51,3 +51,16 @@ def init_orthogonal(module: nn.Module) -> None:
             nn.init.orthogonal_(layer.weight)
         if isinstance(layer, _WEIGHTED) and layer.bias is not None:
             layer.bias.zero_()
+
+
+@torch.no_grad()
+def init_kaiming(module: nn.Module) -> None:
+    """Draw weights from N(0, 2 / fan_in); set biases to zero.
+
+    He et al. (2015), "Delving deep into rectifiers", eq. 10; what the generators of UNIT and MUNIT start from.
+    """
+    for layer in module.modules():
+        if isinstance(layer, _WEIGHTED):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                layer.bias.zero_()

@@ -47,7 +47,7 @@ class ResNetTranslator(nn.Module):
         for level in range(downsamplings):
             narrow = width * 2**level
             parts += _activated(nn.Conv2d(narrow, 2 * narrow, 3, 2, 1, bias=bias), norm)
-        parts += [_Residual(inner, norm, dropout) for _ in range(blocks)]
+        parts += [Residual(inner, norm, dropout) for _ in range(blocks)]
         for level in reversed(range(downsamplings)):
             narrow = width * 2**level
             parts += _activated(nn.ConvTranspose2d(2 * narrow, narrow, 3, 2, 1, output_padding=1, bias=bias), norm)
@@ -69,8 +69,10 @@ def _activated(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: Norm | None) -
     return [convolution, *normalised(norm, convolution.out_channels), nn.ReLU(inplace=True)]
 
 
-class _Residual(nn.Module):
-    def __init__(self, channels: int, norm: Norm | None, dropout: float) -> None:
+class Residual(nn.Module):
+    """x + two convolutions of x, padded by reflection: R256 of the same appendix; (n, c, h, w) -> (n, c, h, w)."""
+
+    def __init__(self, channels: int, norm: Norm | None, dropout: float = 0.0) -> None:
         super().__init__()
         bias = norm is None
         self.branch = nn.Sequential(

@@ -5,5 +5,6 @@ from gan_modules.translation.bicyclegan import BicycleGAN
 from gan_modules.translation.cyclegan import CycleGAN
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.pix2pix import Pix2Pix
+from gan_modules.translation.unit import UNIT
 
-__all__ = ["AdvGAN", "BicycleGAN", "CycleGAN", "ModeSeekingPix2Pix", "Pix2Pix"]
+__all__ = ["UNIT", "AdvGAN", "BicycleGAN", "CycleGAN", "ModeSeekingPix2Pix", "Pix2Pix"]
