@@ -6,7 +6,7 @@ from gan_modules.inference import AAE, VAE, VAEGAN, BiGAN
 from gan_modules.inferring import InferringModule
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
-from gan_modules.translation import UNIT, AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
+from gan_modules.translation import MUNIT, UNIT, AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
 from gan_modules.unconditional import (
     BEGAN,
     BGAN,
@@ -48,6 +48,7 @@ __all__ = [
     "LSGAN",
     "MMDGAN",
     "MSGAN",
+    "MUNIT",
     "R1GAN",
     "R3GAN",
     "SGAN",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import group_norm, relu
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_features, check_images
@@ -266,9 +266,7 @@ def adain(x: Tensor, means: Tensor, scales: Tensor) -> Tensor:
     >>> adain(torch.tensor([[[[0.0, 2.0]]]]), torch.tensor([[5.0]]), torch.tensor([[3.0]])).round()
     tensor([[[[2., 8.]]]])
     """
-    centred = x - x.mean((2, 3), keepdim=True)
-    normal = centred * (centred.square().mean((2, 3), keepdim=True) + 1e-5).rsqrt()
-    return normal * scales[:, :, None, None] + means[:, :, None, None]
+    return group_norm(x, x.shape[1]) * scales[:, :, None, None] + means[:, :, None, None]
 
 
 def _check_contents(contents: Tensor, features: int) -> None:
