@@ -257,6 +257,43 @@ class AttributeDecoder(nn.Module):
         return x
 
 
+class ContentDiscriminator(nn.Module):
+    """Contents (n, features, h, w) -> a map of scores (n, 1, h', w'), of being those of one domain.
+
+    DRIT's code (Lee et al., 2018; its `Dis_content`): convolutions of 7 x 7 at stride 2, one of 4 x 4, which leaves a
+    single score of contents of 54 x 54, and one of 1 x 1. That code means to have instance norm, but compares two
+    literals that differ, so that there is none in what was trained.
+
+    Args:
+        features: maps of the contents, and of every layer.
+        layers: convolutions of 7 x 7.
+
+    Raises:
+        ValueError: from `forward`, for contents that are too small or have other maps.
+    """
+
+    def __init__(self, features: int = 256, layers: int = 3) -> None:
+        super().__init__()
+        checks.whole(1, features=features)
+        checks.whole(0, layers=layers)
+        self.features, self.smallest = features, 7 * 2**layers - 3
+        parts: list[nn.Module] = []
+        for _ in range(layers):
+            parts += [nn.ReflectionPad2d(1), nn.Conv2d(features, features, 7, 2), nn.LeakyReLU(inplace=True)]
+        last = nn.Conv2d(features, features, 4), nn.LeakyReLU(inplace=True), nn.Conv2d(features, 1, 1)
+        self.layers = nn.Sequential(*parts, *last)
+        init_normal(self)
+
+    def forward(self, contents: Tensor) -> Tensor:
+        _check_contents(contents, self.features)
+        if min(contents.shape[2:]) < self.smallest:
+            raise ValueError(
+                f"Expected contents of at least {self.smallest} x {self.smallest} pixels, got {contents.shape[2]} x "
+                f"{contents.shape[3]}: use larger images, fewer downsamplings or fewer layers."
+            )
+        return self.layers(contents)
+
+
 def adain(x: Tensor, means: Tensor, scales: Tensor) -> Tensor:
     """Feature maps (n, c, h, w) with these means and standard deviations, each (n, c).
 

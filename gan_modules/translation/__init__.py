@@ -3,6 +3,7 @@
 from gan_modules.translation.advgan import AdvGAN
 from gan_modules.translation.bicyclegan import BicycleGAN
 from gan_modules.translation.cyclegan import CycleGAN
+from gan_modules.translation.drit import DRIT
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix

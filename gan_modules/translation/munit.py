@@ -29,8 +29,8 @@ class MUNIT(TwoWayModule):
         style_encoder_x, style_encoder_y: map images of their domain to styles `(n, style_dim)`.
         decoder_x, decoder_y: map contents and styles to images of their domain in [-1, 1].
         discriminator_x, discriminator_y: map images of their domain to scores of any shape, or a list, one a scale.
-        perceptual: maps images in [-1, 1] to feature maps, for the domain-invariant perceptual loss (section 5.1: VGG); it
-            is frozen, and carried by checkpoints. None: no such loss.
+        perceptual: maps images in [-1, 1] to feature maps, for the domain-invariant perceptual loss (section 5.1: VGG);
+            it is frozen, and carried by checkpoints. None: no such loss.
         style_dim: numbers a style; the prior of styles is N(0, I) (section 5.1: 8).
         reconstruction_weight, content_weight, style_weight: of the distances of pictures, contents and styles
             (equation 5, lambda_x, lambda_c and lambda_s: 10, 1 and 1).
