@@ -151,7 +151,7 @@ def loss_sensitive(real: Tensor, fake: Tensor, margin: Tensor, slope: float = 0.
 
 
 def over_scales(objective: Callable[..., Tensor], *scores: Tensor | Sequence[Tensor]) -> Tensor:
-    """The sum of an objective over the scales of a discriminator that gives a list of scores, one a scale.
+    """The sum of an objective over the scales of a discriminator that gives several scores, one a scale.
 
     Scores that are one tensor are those of one scale.
 

@@ -85,6 +85,9 @@ PAPERS = {  # what REFERENCES and the papers' code say
     "began": {"diversity": 0.5, "control_rate": 1e-3, "learning_rate": 1e-4, "halving_steps": 100_000},
     "projection": {"n_critic": 5, "generator_batch": 2, "betas": [0, 0.9], "decay_steps": 50_000},
     "sgan": {"unsupervised_weight": 0.5, "learning_rate": 3e-3, "betas": [0.5, 0.999]},
+    "unit": {"reconstruction_weight": 10, "kl_weight": 0.01, "cycle_weight": 10, "cycle_kl_weight": 0.01},
+    "munit": {"reconstruction_weight": 10, "content_weight": 1, "style_weight": 1, "style_dim": 8},
+    "drit": {"cycle_weight": 10, "kl_weight": 0.01, "content_learning_rate": 4e-5, "content_every": 3},
     "pggan": {"drift_weight": 1e-3, "penalty_weight": 10, "betas": [0, 0.99], "learning_rate": 1e-3},
 }
 

@@ -237,6 +237,7 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         "pairs": {"source", "truth"},
         "coded pairs": {"source", "truth", "samples"},
         "domains": {"source"},
+        "coded domains": {"source", "samples"},
         "attacked": {"source", "labels", "before", "after"},
         "encoded": {"reconstruction", "codes", "classes"},
     }.get(CASES[name].data, set())

@@ -16,9 +16,9 @@ from zoo.own import CLASSES, SIZE
 NAMES = tuple(CASES)
 FIRST = tuple(first.CASES)
 """The variants by which the mechanics are tested that no variant changes: compilation, sharding, scalers."""
-LATENT_MODELS = tuple(
-    name for name, case in CASES.items() if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked")
-)
+TWO = ("pairs", "coded pairs", "domains", "coded domains", "joint")
+"""The kinds of data that have two pictures, or pictures of two domains."""
+LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked"))
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:
@@ -41,7 +41,7 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     if kind == "few labels":
         labels = torch.arange(count) % CLASSES
         return images[0], labels.where(torch.arange(count) % 4 > 1, torch.tensor(-1))
-    return tuple(images) if kind in ("pairs", "coded pairs", "domains", "joint") else (images[0],)
+    return tuple(images) if kind in TWO else (images[0],)
 
 
 def shape_of(name: str) -> tuple[int, ...]:

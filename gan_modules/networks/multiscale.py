@@ -9,7 +9,7 @@ from gan_modules.networks.init import init_normal
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Images (n, channels, h, w) -> a list of maps of scores (n, 1, h', w'), one a scale.
+    """Images (n, channels, h, w) -> maps of scores (n, 1, h', w'), one a scale.
 
     Huang et al. (2018), "Multimodal unsupervised image-to-image translation", appendix B.2, after Wang et al. (2018):
     each scale has half the size of the one before, averaged over 3 x 3 pixels, and a network of its own, d64, d128,
@@ -32,7 +32,7 @@ class MultiScaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList([_halvings(channels, width, layers) for _ in range(scales)])
         init_normal(self)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         check_images(images, self.channels)
         if min(images.shape[2:]) < self.smallest:
             raise ValueError(
@@ -43,7 +43,7 @@ class MultiScaleDiscriminator(nn.Module):
         for network in self.scales[1:]:
             images = avg_pool2d(images, 3, 2, 1, count_include_pad=False)
             scores.append(network(images))
-        return scores
+        return tuple(scores)
 
 
 def _halvings(channels: int, width: int, layers: int) -> nn.Sequential:

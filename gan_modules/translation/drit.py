@@ -35,7 +35,7 @@ class DRIT(TwoWayModule):
             each `(n, attribute_dim)`.
         shared_decoder: maps shared contents to contents (section 3.1: the generators' first layer).
         decoder_x, decoder_y: map contents and attributes to images of their domain in [-1, 1].
-        discriminator_x, discriminator_y: map images of their domain to scores of any shape, or a list, one a scale.
+        discriminator_x, discriminator_y: map images of their domain to scores of any shape, or to several, one a scale.
         random_discriminator_x, random_discriminator_y: the same, for translations with drawn attributes.
         content_discriminator: maps shared contents to scores of any shape: of being those of Y.
         attribute_dim: numbers an attribute; their prior is N(0, I) (section 4: 8).

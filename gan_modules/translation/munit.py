@@ -28,7 +28,7 @@ class MUNIT(TwoWayModule):
         content_encoder_x, content_encoder_y: map images of their domain to contents, of one shape in both.
         style_encoder_x, style_encoder_y: map images of their domain to styles `(n, style_dim)`.
         decoder_x, decoder_y: map contents and styles to images of their domain in [-1, 1].
-        discriminator_x, discriminator_y: map images of their domain to scores of any shape, or a list, one a scale.
+        discriminator_x, discriminator_y: map images of their domain to scores of any shape, or to several, one a scale.
         perceptual: maps images in [-1, 1] to feature maps, for the domain-invariant perceptual loss (section 5.1: VGG);
             it is frozen, and carried by checkpoints. None: no such loss.
         style_dim: numbers a style; the prior of styles is N(0, I) (section 5.1: 8).
@@ -121,8 +121,8 @@ class MUNIT(TwoWayModule):
             cycle = l1_loss(self.decoder_x(again_x, style_x), x) + l1_loss(self.decoder_y(again_y, style_y), y)
             loss = loss + self.cycle_weight * cycle
         if self.perceptual is not None:
-            estranged = _estranged(self.perceptual, fake_y, x) + _estranged(self.perceptual, fake_x, y)
-            loss = loss + self.perceptual_weight * estranged
+            for fake, source in ((fake_y, x), (fake_x, y)):
+                loss = loss + self.perceptual_weight * domain_invariant_distance(self.perceptual, fake, source)
         return loss, pictures, styles, fake_x, fake_y
 
     def discriminator_loss(self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor) -> Tensor:
@@ -144,6 +144,12 @@ class MUNIT(TwoWayModule):
         views["x_to_y"]["samples"], views["y_to_x"]["samples"] = several(self, x), several(self.inverse, y)
         return views
 
+    def train(self, mode: bool = True) -> "MUNIT":
+        super().train(mode)
+        if self.perceptual is not None:
+            self.perceptual.eval()
+        return self
+
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = halving(self.halving_steps)
         players = [[getattr(self, name) for name in names] for names in (_DISCRIMINATORS, _GENERATORS)]
@@ -156,7 +162,10 @@ def _told_apart(real: Tensor, fake: Tensor) -> Tensor:
     return least_squares(real, 1) + least_squares(fake, 0)
 
 
-def _estranged(perceptual: nn.Module, fake: Tensor, source: Tensor) -> Tensor:
-    """The domain-invariant perceptual loss: the distance of features that are all of mean 0 and variance 1."""
+def domain_invariant_distance(perceptual: nn.Module, fake: Tensor, source: Tensor) -> Tensor:
+    """The squared distance of perceptual features that are instance-normalised, so without a domain's colours.
+
+    Huang et al. (2018), section 5.1.
+    """
     of_fake, of_source = (perceptual(images) for images in (fake, source))
     return mse_loss(group_norm(of_fake, of_fake.shape[1]), group_norm(of_source, of_source.shape[1]))

@@ -29,7 +29,7 @@ class UNIT(TwoWayModule):
         shared_encoder: maps contents of either domain to the means of codes (section 3: the encoders' last layers).
         shared_decoder: maps codes to contents (section 3: the generators' first layers).
         decoder_x, decoder_y: map contents to images of their domain in [-1, 1].
-        discriminator_x, discriminator_y: map images of their domain to scores of any shape, or a list, one a scale.
+        discriminator_x, discriminator_y: map images of their domain to scores of any shape, or to several, one a scale.
         reconstruction_weight, kl_weight: of the autoencoders' terms (equation 3), relative to the adversarial one's:
             10 and 0.01, for the paper's 100 and 0.1 with 10 there.
         cycle_weight, cycle_kl_weight: of the same terms for the way there and back (equation 7): 10 and 0.01.

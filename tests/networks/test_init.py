@@ -14,6 +14,7 @@ from gan_modules.networks import (
     MLPGenerator,
     ResNetCritic,
     init_glorot,
+    init_kaiming,
     init_normal,
 )
 
@@ -47,6 +48,14 @@ def test_init_glorot_has_the_variance_of_equation_16(gain: float) -> None:
     deviation = gain * math.sqrt(2 / (9 * 64 + 9 * 128))
     assert layer.weight.std().item() == pytest.approx(deviation, rel=0.01)
     assert layer.weight.abs().max().item() <= math.sqrt(3) * deviation
+    assert layer.bias is not None and not layer.bias.any()
+
+
+def test_init_kaiming_keeps_the_variance_of_rectified_layers() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(64, 128, 3)
+    init_kaiming(layer)
+    assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.01)
     assert layer.bias is not None and not layer.bias.any()
 
 

@@ -10,12 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules.networks import (
+    AdaINDecoder,
+    AttributeDecoder,
     BEGANDiscriminator,
     BEGANGenerator,
     BigGANDiscriminator,
     BigGANGenerator,
     CodeDiscriminator,
     ConditionalDCGANDiscriminator,
+    ContentDecoder,
+    ContentDiscriminator,
+    ContentEncoder,
     CoupledDiscriminator,
     CoupledGenerator,
     DCGANClassifier,
@@ -32,6 +37,7 @@ from gan_modules.networks import (
     MLPClassifier,
     MLPDiscriminator,
     MLPGenerator,
+    MultiScaleDiscriminator,
     PatchDiscriminator,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
@@ -50,8 +56,10 @@ from gan_modules.networks import (
     SelfAttention,
     SelfAttentionDiscriminator,
     SelfAttentionGenerator,
+    SharedBlocks,
     StackedDiscriminator,
     StackedGenerator,
+    StyleEncoder,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
     StyleGAN2Mapping,
@@ -160,6 +168,19 @@ CASES = {
     ),
     "began generator": Case(lambda: BEGANGenerator(7, 20, 1, 4), ((7,),), ((1, 20, 20),)),
     "began discriminator": Case(lambda: BEGANDiscriminator(5, 16, 3, 4), ((3, 16, 16),), ((3, 16, 16), (5,))),
+    "content encoder": Case(lambda: ContentEncoder(1, 4, 2, 1), ((1, 16, 12),), ((16, 4, 3),)),
+    "content encoder without norm": Case(lambda: ContentEncoder(3, 4, 1, 1, None), ((3, 8, 8),), ((8, 4, 4),)),
+    "shared blocks": Case(lambda: SharedBlocks(4, 2), ((4, 5, 4),), ((4, 5, 4),)),
+    "shared blocks with noise": Case(lambda: SharedBlocks(4, 1, 1.0), ((4, 5, 4),), ((4, 5, 4),), whole_graph=False),
+    "content decoder": Case(lambda: ContentDecoder(1, 4, 2, 1), ((16, 4, 3),), ((1, 16, 12),)),
+    "style encoder": Case(lambda: StyleEncoder(3, 5, 4, 3), ((3, 16, 11),), ((5,),)),
+    "style encoder of gaussians": Case(lambda: StyleEncoder(1, 5, 4, 2, True), ((1, 8, 8),), ((5,), (5,))),
+    "adain decoder": Case(lambda: AdaINDecoder(1, 5, 4, 1, 2, 8), ((8, 4, 5), (5,)), ((1, 8, 10),)),
+    "attribute decoder": Case(lambda: AttributeDecoder(1, 5, 4, 2, 1), ((16, 4, 3), (5,)), ((1, 16, 12),)),
+    "content discriminator": Case(lambda: ContentDiscriminator(4, 1), ((4, 11, 13),), ((1, 1, 2),)),
+    "multi-scale discriminator": Case(
+        lambda: MultiScaleDiscriminator(3, 4, 2, 2), ((3, 16, 12),), ((1, 4, 3), (1, 2, 1))
+    ),
     "unet": Case(lambda: UNetGenerator(1, 3, 32, 4, dropout=0.0), ((1, 32, 32),), ((3, 32, 32),)),
     "unet with dropout": Case(
         lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False

@@ -1,6 +1,6 @@
 """All variants, tiny."""
 
-from zoo import conditional, convergence, energy, first, inference, objectives, others, paired, style, transport
+from zoo import conditional, convergence, energy, first, inference, objectives, others, paired, style, styles, transport
 from zoo.case import Case
 
 CASES: dict[str, Case] = {
@@ -10,6 +10,7 @@ CASES: dict[str, Case] = {
     **energy.CASES,
     **convergence.CASES,
     **style.CASES,
+    **styles.CASES,
     **conditional.CASES,
     **others.CASES,
     **paired.CASES,

@@ -7,8 +7,8 @@ from typing import Literal
 from gan_modules import AdversarialModule
 
 Kind = Literal[
-    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint",
-    "attacked", "encoded",
+    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
+    "joint", "attacked", "encoded",
 ]  # fmt: skip
 
 
