@@ -1,5 +1,6 @@
 """What all image-to-image variants do alike: translations, and what validation shows. No algorithm."""
 
+from collections.abc import Callable
 from typing import Any, Unpack
 
 import torch
@@ -11,6 +12,11 @@ from gan_modules.batches import two_images_of
 
 FURTHER = 3
 """How many further translations of each source validation shows of a model that has many."""
+
+
+def several(translate: Callable[[Tensor], Tensor], source: Tensor) -> Tensor:
+    """`FURTHER` translations of each source, with codes of their own: (n, FURTHER, c, h, w), a view's "samples"."""
+    return torch.stack([translate(source) for _ in range(FURTHER)], dim=1)
 
 
 class PairedModule(AdversarialModule):
@@ -58,8 +64,7 @@ class CodedModule(PairedModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         shown = super().validation_step(batch, batch_idx)
-        further = [self(shown["source"]) for _ in range(FURTHER)]
-        return {**shown, "samples": torch.stack(further, dim=1)}
+        return {**shown, "samples": several(self, shown["source"])}
 
 
 class TwoWayModule(AdversarialModule):

@@ -90,7 +90,7 @@ class SharedBlocks(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """Images (n, in_channels, h, w) -> styles (n, style_dim), or their means and log variances, each of that shape.
+    """Images (n, in_channels, h, w) -> styles (n, style_dim).
 
     Huang et al. (2018), appendix B.2: c7s1-64, d128, d256, d256, d256, the mean over all pixels, fc8. Without a norm,
     which would take away the means and variances that style is made of.
@@ -100,7 +100,6 @@ class StyleEncoder(nn.Module):
         style_dim: numbers a style.
         width: feature maps of the first layer; they double with the first two halvings of the size.
         downsamplings: halvings of the size.
-        gaussian: give (means, log variances), as DRIT wants them (Lee et al., 2018, section 3.3).
 
     Raises:
         ValueError: from `forward`, for images smaller than 2**downsamplings, or with other channels.
@@ -112,30 +111,27 @@ class StyleEncoder(nn.Module):
         style_dim: int = 8,
         width: int = 64,
         downsamplings: int = 4,
-        gaussian: bool = False,
     ) -> None:
         super().__init__()
         checks.whole(1, in_channels=in_channels, style_dim=style_dim, width=width)
         checks.whole(0, downsamplings=downsamplings)
-        checks.switch(gaussian=gaussian)
-        self.in_channels, self.smallest, self.gaussian = in_channels, max(4, 2**downsamplings), gaussian
+        self.in_channels, self.smallest = in_channels, max(4, 2**downsamplings)
         widths = [width * 2 ** min(level, 2) for level in range(downsamplings + 1)]
         parts = _convolution(in_channels, width, 7, 1, None)
         for level in range(downsamplings):
             parts += _convolution(widths[level], widths[level + 1], 4, 2, None)
-        head = nn.Linear(widths[-1], style_dim * (2 if gaussian else 1))
+        head = nn.Linear(widths[-1], style_dim)
         self.layers = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
         init_kaiming(self)
 
-    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> Tensor:
         check_images(images, self.in_channels)
         if min(images.shape[2:]) < self.smallest:
             raise ValueError(
                 f"Expected images of at least {self.smallest} x {self.smallest} pixels, got {images.shape[2]} x "
                 f"{images.shape[3]}: use larger images or fewer downsamplings."
             )
-        styles = self.layers(images)
-        return styles.chunk(2, dim=1) if self.gaussian else styles
+        return self.layers(images)
 
 
 class ContentDecoder(nn.Module):

@@ -174,7 +174,6 @@ CASES = {
     "shared blocks with noise": Case(lambda: SharedBlocks(4, 1, 1.0), ((4, 5, 4),), ((4, 5, 4),), whole_graph=False),
     "content decoder": Case(lambda: ContentDecoder(1, 4, 2, 1), ((16, 4, 3),), ((1, 16, 12),)),
     "style encoder": Case(lambda: StyleEncoder(3, 5, 4, 3), ((3, 16, 11),), ((5,),)),
-    "style encoder of gaussians": Case(lambda: StyleEncoder(1, 5, 4, 2, True), ((1, 8, 8),), ((5,), (5,))),
     "adain decoder": Case(lambda: AdaINDecoder(1, 5, 4, 1, 2, 8), ((8, 4, 5), (5,)), ((1, 8, 10),)),
     "attribute decoder": Case(lambda: AttributeDecoder(1, 5, 4, 2, 1), ((16, 4, 3), (5,)), ((1, 16, 12),)),
     "content discriminator": Case(lambda: ContentDiscriminator(4, 1), ((4, 11, 13),), ((1, 1, 2),)),

@@ -63,8 +63,12 @@ def _encoder() -> nn.Module:
     return networks.ContentEncoder(3, FEATURES // 2, 1, 1)
 
 
-def _style(gaussian: bool = False) -> nn.Module:
-    return networks.StyleEncoder(3, STYLE, 4, 2, gaussian)
+def _style() -> nn.Module:
+    return networks.StyleEncoder(3, STYLE, 4, 2)
+
+
+def _attributes() -> nn.Module:
+    return networks.ResNetEncoder(3, STYLE, 4, 1, None)
 
 
 def _judge() -> nn.Module:
@@ -101,7 +105,7 @@ def _drit(own: bool, **options: Any) -> AdversarialModule:
         return DRIT(*contents, *(Judge() for _ in range(4)), JudgeContent(), **options)
     shared = networks.SharedBlocks(FEATURES, noise=1.0), networks.SharedBlocks(FEATURES)
     decoders = (networks.AttributeDecoder(3, STYLE, FEATURES // 2, 1, 1) for _ in range(2))
-    contents = _encoder(), _encoder(), shared[0], _style(True), _style(True), shared[1], *decoders
+    contents = _encoder(), _encoder(), shared[0], _attributes(), _attributes(), shared[1], *decoders
     return DRIT(*contents, *(_judge() for _ in range(4)), networks.ContentDiscriminator(FEATURES, 0), **options)
 
 
