@@ -21,15 +21,18 @@ from torch.nn import functional
 
 from datamodules.few_labels import check_labels_per_class, partly_labelled
 from datamodules.loading import PictureDataModule
-from datamodules.order import Batches, held_out_every
-from datamodules.pixels import in_channels, to_bytes
+from datamodules.order import Batches, Raw, held_out_every, random_numbers
+from datamodules.pixels import in_channels, jittered, to_bytes
 from gan_modules import checks
+from gan_modules.holes import squares
 from gan_modules.texts import encoded
 
 SIZE = 64
+GREY = torch.tensor(128, dtype=torch.uint8)
 Style = Literal["noto", "twemoji"]
 Domains = Literal["lines2colour", "noto2twemoji"]
-Task = Literal["grey2colour", "lines2colour", "small2large"]
+Task = Literal["grey2colour", "lines2colour", "small2large", "low2high", "holes"]
+Hole = Literal["centre", "anywhere"]
 
 
 @cache
@@ -138,6 +141,10 @@ class _Emoji(PictureDataModule):
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         checks.choice((8, 16, 32, 64), image_size=image_size)
+
+    def side(self, pictures: Tensor) -> int:
+        """Emoji are never cropped, and a source may be smaller than its target."""
+        return pictures.shape[-1]
 
     def coloured(self, style: Style) -> Tensor:
         """All pictures in the size and channels asked for: uint8 (3786, channels, image_size, image_size)."""
@@ -248,7 +255,12 @@ class EmojiPairs(_Emoji):
 
     Args:
         task: "grey2colour" and "lines2colour" have a source of one channel; "small2large" has the target at a quarter
-            of its size (area averages), enlarged again bicubically, so that source and target have equal shapes.
+            of its size (area averages), enlarged again bicubically, so that source and target have equal shapes;
+            "low2high" has the target at a quarter of its size (bicubic, antialiased) and leaves it so; "holes" has the
+            target with a grey square in place of a quarter of it, in batches `(source, target, hole)` whose third part
+            `(n, 1, h, w)` is 1 inside the square and -1 elsewhere.
+        hole: where that square is: in the "centre", or "anywhere", drawn anew for each training picture of each epoch
+            and fixed for each held-out one.
         style: whose drawings.
         batch_size, image_size, channels, flip, num_workers, seed: as for `Emoji`; `channels` are the target's.
 
@@ -266,35 +278,72 @@ class EmojiPairs(_Emoji):
         flip: bool = True,
         num_workers: int | None = 0,
         seed: int | None = None,
+        hole: Hole = "centre",
     ) -> None:
         super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
         checks.choice(get_args(Task), task=task)
         checks.choice(get_args(Style), style=style)
-        self.task, self.style = task, style
+        checks.choice(get_args(Hole), hole=hole)
+        self.task, self.style, self.hole = task, style, hole
 
     @property
     def source_channels(self) -> int:
         """Channels of the source."""
-        return self.channels if self.task == "small2large" else 1
+        return 1 if self.task in ("grey2colour", "lines2colour") else self.channels
+
+    @property
+    def cuts_anew(self) -> bool:
+        """Whether a training picture has another hole in each epoch."""
+        return self.task == "holes" and self.hole == "anywhere"
+
+    def finish(self, batches: Batches) -> tuple[object, ...]:
+        return *super().finish(batches), *(["cut anew"] if len(batches.columns) == 1 else [])
 
     def setup(self, stage: str) -> None:
         if self.ready:
             return
         target = self.coloured(self.style)
-        source = self._source(target)
         rest, held_out = split()
-        self.training = Batches(source[rest], target[rest], vary=self.flip, seed=self.seed)
-        self.held_out = Batches(source[held_out], target[held_out], seed=self.seed)
+        given = [target] if self.cuts_anew else self._given(target)
+        shown = self._given(target) if self.cuts_anew else given
+        self.training = Batches(*(each[rest] for each in given), vary=self.flip or self.cuts_anew, seed=self.seed)
+        self.held_out = Batches(*(each[held_out] for each in shown), seed=self.seed)
 
-    def _source(self, target: Tensor) -> Tensor:
+    def on_after_batch_transfer(self, batch: object, dataloader_idx: int) -> object:
+        if isinstance(batch, Raw) and len(batch.columns) == 1:
+            target = jittered(batch.columns[0], batch.numbers[0], self.image_size, self.flip)
+            batch = Raw(tuple(_with_hole(target, batch.numbers[0][:, 1:])))
+        return super().on_after_batch_transfer(batch, dataloader_idx)
+
+    def _given(self, target: Tensor) -> list[Tensor]:
+        """What a batch has of all pictures."""
         if self.task == "grey2colour":
-            return in_channels(target, 1)
+            return [in_channels(target, 1), target]
         if self.task == "lines2colour":
-            return line_drawings(pictures(self.style), self.image_size)
-        return torch.cat([_blurred(part) for part in torch.split(target, 512)])
+            return [line_drawings(pictures(self.style), self.image_size), target]
+        if self.task == "holes":
+            places = random_numbers(0, torch.arange(len(target)), 2)
+            return _with_hole(target, places if self.hole == "anywhere" else torch.full_like(places, 1 << 23))
+        reduced = _blurred if self.task == "small2large" else _quartered
+        return [torch.cat([reduced(part) for part in torch.split(target, 512)]), target]
 
 
 def _blurred(pictures: Tensor) -> Tensor:
     """At a quarter of the size and back: uint8 (n, c, h, w) -> uint8 (n, c, h, w)."""
     small = functional.avg_pool2d(pictures.float(), 4)
     return to_bytes(functional.interpolate(small, scale_factor=4, mode="bicubic", align_corners=False))
+
+
+def _quartered(pictures: Tensor) -> Tensor:
+    """At a quarter of the size, by the antialiased bicubic kernel: uint8 (n, c, h, w) -> uint8 (n, c, h / 4, w / 4)."""
+    return to_bytes(functional.interpolate(pictures.float(), scale_factor=0.25, mode="bicubic", antialias=True))
+
+
+def _with_hole(target: Tensor, places: Tensor) -> list[Tensor]:
+    """uint8 (n, c, h, h) with a grey square of half its side, as they are, and the square (n, 1, h, h), 255 inside.
+
+    `places` (n, 2) are integers in [0, 2**24) for the square's row and column.
+    """
+    side = target.shape[-1]
+    inside = squares(places * (side - side // 2 + 1) >> 24, side // 2, side, side)
+    return [torch.where(inside, GREY, target), target, inside.to(torch.uint8) * 255]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.order import Batches, GlobalBatches, OneEpoch, Raw
@@ -152,10 +153,14 @@ class PictureDataModule(BatchedDataModule):
     def finish(self, batches: Batches) -> tuple[object, ...]:
         return self.image_size, batches.vary and self.flip
 
+    def side(self, pictures: Tensor) -> int:
+        """Of the squares that these pictures (n, c, h, w) of a batch are cropped to."""
+        return self.image_size
+
     def on_after_batch_transfer(self, batch: object, dataloader_idx: int) -> object:
         if not isinstance(batch, Raw):
             return batch
-        size, varied = self.image_size, batch.numbers or (None,) * len(batch.columns)
-        moved = (jittered(x, u, size, self.flip) for x, u in zip(batch.columns, varied, strict=True))
+        varied = batch.numbers or (None,) * len(batch.columns)
+        moved = (jittered(x, u, self.side(x), self.flip) for x, u in zip(batch.columns, varied, strict=True))
         finished = (*(scaled(x, self.dtype) for x in moved), *([] if batch.labels is None else [batch.labels]))
         return finished if len(finished) > 1 else finished[0]

@@ -138,7 +138,8 @@ def translate(
 ) -> int:
     """Translate all pictures below `source` to PNG files of the same names below `target`; returns how many.
 
-    Pictures keep their proportions: their shorter side becomes `size`, by default the size the model was trained at.
+    Pictures keep their proportions: their shorter side becomes `size`, by default the size the model was trained at;
+    of a model that enlarges pictures, by default they are taken as they are.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -155,6 +156,8 @@ def translate(
     trained_at = _trained_at(saved["config"])
     translator = cast(Translator, module.inverse if inverse else module)
     network = module.serving(module.generators[-1 if inverse else 0])
+    if getattr(network, "scale", 1) > 1:
+        trained_at = None  # pictures that are enlarged are taken as they are
     multiple = getattr(network, "image_size", _MULTIPLE)
     jobs = _jobs(find_pictures(source), source, target, overwrite)
     with isolate_rng():
@@ -194,7 +197,9 @@ def _translated(translator: Translator, picture: Tensor, size: int | None, multi
     height, width = (max(1, round(side * factor)) for side in picture.shape[-2:])
     resized = interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)
     padded = pad(resized, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-    return translator(padded)[..., :height, :width]
+    made = translator(padded)
+    scale = made.shape[-1] // padded.shape[-1]
+    return made[..., : scale * height, : scale * width]
 
 
 def _picture(image: Tensor) -> Image.Image:

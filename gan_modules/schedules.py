@@ -1,7 +1,7 @@
 """Schedules: learning rates as a factor of the steps or epochs done, and how often the critic steps."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -70,3 +70,13 @@ def halving(steps: int | None) -> Callable[[int], float]:
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
     return lambda step: 1.0 if steps is None else 0.5 ** (step // steps)
+
+
+def stepwise(factor: float, milestones: Sequence[int]) -> Callable[[int], float]:
+    """1, multiplied by `factor` at each of the milestones.
+
+    >>> rate = stepwise(0.5, (2, 3))
+    >>> [rate(step) for step in range(5)]
+    [1.0, 1.0, 0.5, 0.25, 0.25]
+    """
+    return lambda step: factor ** float(sum(step >= milestone for milestone in milestones))

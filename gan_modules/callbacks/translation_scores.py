@@ -33,8 +33,9 @@ class TranslationScores(Scores):
     `metric/swd`: the sliced Wasserstein distance between translations and target domain; where the truth is known
     `metric/psnr`: the decibels to it, and `metric/ssim`: the structural similarity to it, for images of 11 pixels or
     more. `metric/swd_identity`, `metric/psnr_identity` and `metric/ssim_identity` are the same of the sources as they
-    are (in the target's channels and size), computed once a run. A model with two directions has each of these for
-    both: `metric/swd/x_to_y`.
+    are (in the target's channels, and bicubically in its size), computed once a run. Where the model shows which pixels
+    were missing, as "hole", `metric/psnr_hole` and `metric/psnr_hole_identity` are the decibels of these alone. A model
+    with two directions has each of these for both: `metric/swd/x_to_y`.
 
     Args:
         num_samples: use at most so many samples, over all processes; None: all of the validation data.
@@ -55,6 +56,8 @@ class TranslationScores(Scores):
             Scorer("swd_identity", SlicedWasserstein(), untouched(compared), once=True),
             Scorer("psnr_identity", PSNR(), untouched(to_truth), once=True),
             Scorer("ssim_identity", SSIM(), untouched(_structured), once=True),
+            Scorer("psnr_hole", PSNR(), _inside),
+            Scorer("psnr_hole_identity", PSNR(), untouched(_inside), once=True),
         ]
 
 
@@ -69,11 +72,11 @@ def untouched(feed: Feed) -> Feed:
 
 
 def as_target(source: Tensor, target: Tensor) -> Tensor:
-    """Source images with the target's channels and size: what doing nothing would show."""
+    """Source images with the target's channels and size (bicubic): what doing nothing would show."""
     source = match_channels(source.float(), target.shape[1])
     if source.shape[-2:] == target.shape[-2:]:
         return source
-    return F.interpolate(source, target.shape[-2:], mode="bilinear", antialias=True)
+    return F.interpolate(source, target.shape[-2:], mode="bicubic", antialias=True)
 
 
 def _translated(metric: Metric, view: View, real: bool) -> None:
@@ -88,3 +91,13 @@ def _translated(metric: Metric, view: View, real: bool) -> None:
 def _structured(metric: Metric, view: View, real: bool) -> None:
     if min(view["fake"].shape[-2:]) >= WINDOW:
         to_truth(metric, view, real)
+
+
+def _inside(metric: Metric, view: View, real: bool) -> None:
+    """Feed the pixels of each hole, and of no more, beside their truth."""
+    if real or not {"hole", "truth"} <= view.keys():
+        return
+    for fake, truth, hole in zip(view["fake"], view["truth"], view["hole"], strict=True):
+        inside = (hole > 0).expand_as(truth)
+        if inside.any():
+            metric.update(fake[inside][None], truth[inside][None])

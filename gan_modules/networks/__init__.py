@@ -15,6 +15,7 @@ from gan_modules.networks.dcgan import (
     ScoreHead,
 )
 from gan_modules.networks.encoders import ResNetEncoder
+from gan_modules.networks.enlarging import RRDBGenerator, SRGANDiscriminator, SRResNetGenerator
 from gan_modules.networks.inference import CodeDiscriminator, DCGANEncoder, FeatureDiscriminator, JointDiscriminator
 from gan_modules.networks.init import init_glorot, init_kaiming, init_normal, init_orthogonal
 from gan_modules.networks.layers import (
@@ -102,11 +103,14 @@ __all__ = [
     "PyramidDiscriminator",
     "R3GANDiscriminator",
     "R3GANGenerator",
+    "RRDBGenerator",
     "RecognitionHead",
     "ResNetCritic",
     "ResNetEncoder",
     "ResNetGenerator",
     "ResNetTranslator",
+    "SRGANDiscriminator",
+    "SRResNetGenerator",
     "ScoreHead",
     "SelfAttention",
     "SelfAttentionDiscriminator",

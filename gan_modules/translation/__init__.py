@@ -7,6 +7,7 @@ from gan_modules.translation.drit import DRIT
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix
+from gan_modules.translation.srgan import SRGAN
 from gan_modules.translation.unit import UNIT
 
-__all__ = ["DRIT", "MUNIT", "UNIT", "AdvGAN", "BicycleGAN", "CycleGAN", "ModeSeekingPix2Pix", "Pix2Pix"]
+__all__ = ["DRIT", "MUNIT", "SRGAN", "UNIT", "AdvGAN", "BicycleGAN", "CycleGAN", "ModeSeekingPix2Pix", "Pix2Pix"]
