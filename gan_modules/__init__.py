@@ -6,7 +6,18 @@ from gan_modules.inference import AAE, VAE, VAEGAN, BiGAN
 from gan_modules.inferring import InferringModule
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
-from gan_modules.translation import DRIT, MUNIT, SRGAN, UNIT, AdvGAN, BicycleGAN, CycleGAN, ModeSeekingPix2Pix, Pix2Pix
+from gan_modules.translation import (
+    DRIT,
+    ESRGAN,
+    MUNIT,
+    SRGAN,
+    UNIT,
+    AdvGAN,
+    BicycleGAN,
+    CycleGAN,
+    ModeSeekingPix2Pix,
+    Pix2Pix,
+)
 from gan_modules.unconditional import (
     BEGAN,
     BGAN,
@@ -43,6 +54,7 @@ __all__ = [
     "DRAGAN",
     "DRIT",
     "EBGAN",
+    "ESRGAN",
     "FGAN",
     "GAN",
     "GMMN",

@@ -1,11 +1,13 @@
-"""Exponential moving averages of networks, saved with the module that holds them."""
+"""Averages of networks: over time, saved with the module that holds them, and of two."""
 
 from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from gan_modules import checks
 
 
 class Averages(nn.ModuleDict):
@@ -27,3 +29,27 @@ class Averages(nn.ModuleDict):
         for name, network in networks.items():
             for average, buffer in zip(self[name].buffers(), network.buffers(), strict=True):
                 average.copy_(buffer)
+
+
+def interpolated(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
+    """(1 - alpha) first + alpha second, weight by weight: network interpolation (Wang et al., 2018, section 3.4).
+
+    Counts and other integers are those of the second.
+
+    Args:
+        first, second: state dicts of one network, trained for different ends from the same start.
+        alpha: in [0, 1].
+
+    Raises:
+        ValueError: if they are not of one network.
+
+    >>> interpolated({"w": torch.tensor(1.0)}, {"w": torch.tensor(3.0)}, 0.25)
+    {'w': tensor(1.5000)}
+    """
+    checks.portion(alpha=alpha)
+    if {name: value.shape for name, value in first.items()} != {name: value.shape for name, value in second.items()}:
+        raise ValueError("expected the weights of one network twice, got those of two; train both from the same start")
+    return {
+        name: torch.lerp(value, second[name], alpha) if value.is_floating_point() else second[name]
+        for name, value in first.items()
+    }

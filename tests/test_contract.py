@@ -38,7 +38,7 @@ def weights(module: LightningModule) -> dict[str, Tensor]:
 
 def networks_of(module: AdversarialModule) -> dict[str, Any]:
     """The networks, as the constructor's arguments that a checkpoint does not carry."""
-    ours = ("averages", "history_x", "history_y")
+    ours = ("averages", "history_x", "history_y", "psnr_generator")
     return {name: child for name, child in module.named_children() if name not in ours}
 
 
@@ -240,12 +240,18 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         "coded domains": {"source", "samples"},
         "attacked": {"source", "labels", "before", "after"},
         "encoded": {"reconstruction", "codes", "classes"},
+        "enlarged": {"source", "truth"},
+        "holes": {"source", "truth", "hole"},
+        "context": {"source", "truth", "hole", "classes", "predicted"},
     }.get(CASES[name].data, set())
     for view in views.values():
         assert set(view) == {"real", "fake"} | kinds
         for kind in set(view) - named:
             several = (3,) if kind == "samples" else ()
             assert tuple(view[kind].shape) == (4, *several, *shape_of(name)), kind
+            channels, *sides = shape_of(name) if kind != "hole" else (1, *shape_of(name)[1:])
+            sides = [side // 4 for side in sides] if (kind, CASES[name].data) == ("source", "enlarged") else sides
+            assert tuple(view[kind].shape) == (4, channels, *sides), kind
             assert view[kind].isfinite().all() and not view[kind].requires_grad
     if CASES[name].data == "labelled":
         assert returned["labels"].dtype == torch.int64 and torch.equal(returned["real"], batch[0])

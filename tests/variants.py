@@ -19,6 +19,12 @@ FIRST = tuple(first.CASES)
 TWO = ("pairs", "coded pairs", "domains", "coded domains", "joint")
 """The kinds of data that have two pictures, or pictures of two domains."""
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked"))
+LATENT_MODELS = tuple(
+    name for name, case in CASES.items() if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked")
+)
+LARGER = ("pairs", "enlarged", "holes")
+TRANSLATED = ("pairs", "domains", "joint", "attacked", "enlarged", "holes", "context")
+LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:
@@ -38,16 +44,24 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)
-    if kind == "few labels":
+    if kind in ("few labels", "context"):
         labels = torch.arange(count) % CLASSES
         return images[0], labels.where(torch.arange(count) % 4 > 1, torch.tensor(-1))
     return tuple(images) if kind in TWO else (images[0],)
+    return tuple(images) if kind in ("pairs", "coded pairs", "domains", "joint") else (images[0],)
+    if kind == "enlarged":
+        return images[0, ..., ::4, ::4], images[1]
+    if kind == "holes":
+        return images[0], images[1], 2 * (images[:1].amax(2) > 0.8).float().squeeze(0)[:, None] - 1
+    return tuple(images) if kind in ("pairs", "domains", "joint") else (images[0],)
 
 
 def shape_of(name: str) -> tuple[int, ...]:
     """The shape of a sample."""
     pair = (3, 2 * SIZE, 2 * SIZE)
     return {"points": (2,), "pairs": pair, "coded pairs": pair}.get(CASES[name].data, (3, SIZE, SIZE))
+    kind = CASES[name].data
+    return (2,) if kind == "points" else (3, 2 * SIZE, 2 * SIZE) if kind in LARGER else (3, SIZE, SIZE)
 
 
 class Part(Sequence[list[int]]):

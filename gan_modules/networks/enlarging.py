@@ -127,11 +127,15 @@ class RRDBGenerator(nn.Module):
         return self.last(x + self.body(x))
 
 
-class _Scaled(nn.Sequential):
+class _Scaled(nn.Module):
     """x + 0.2 f(x)."""
 
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
     def forward(self, x: Tensor) -> Tensor:
-        return x + 0.2 * torch.nn.Sequential.forward(self, x)
+        return x + 0.2 * self.layers(x)
 
 
 class _Dense(nn.Module):

@@ -4,10 +4,22 @@ from gan_modules.translation.advgan import AdvGAN
 from gan_modules.translation.bicyclegan import BicycleGAN
 from gan_modules.translation.cyclegan import CycleGAN
 from gan_modules.translation.drit import DRIT
+from gan_modules.translation.esrgan import ESRGAN
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix
 from gan_modules.translation.srgan import SRGAN
 from gan_modules.translation.unit import UNIT
 
-__all__ = ["DRIT", "MUNIT", "SRGAN", "UNIT", "AdvGAN", "BicycleGAN", "CycleGAN", "ModeSeekingPix2Pix", "Pix2Pix"]
+__all__ = [
+    "DRIT",
+    "ESRGAN",
+    "MUNIT",
+    "SRGAN",
+    "UNIT",
+    "AdvGAN",
+    "BicycleGAN",
+    "CycleGAN",
+    "ModeSeekingPix2Pix",
+    "Pix2Pix",
+]

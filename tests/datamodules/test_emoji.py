@@ -3,8 +3,10 @@
 from collections import Counter
 from importlib.resources import files
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from datamodules import Emoji, EmojiPairs, EmojiUnpaired
 from datamodules.emoji import categories, index, line_drawings, pictures, shrunk, split
@@ -147,3 +149,51 @@ def test_grey_emoji_and_class_names() -> None:
     training, _ = ready(module)
     assert training[0, torch.arange(2)].columns[0].shape == (2, 1, 16, 16)
     assert Emoji().num_classes == 0 and Emoji().class_names == []
+
+
+def test_low_and_high_resolution_flip_alike() -> None:
+    module = EmojiPairs("low2high", image_size=32, seed=1)
+    assert (module.source_channels, module.channels) == (3, 3)
+    training, held_out = ready(module)
+    source, target = held_out[0, torch.arange(379)].columns
+    assert source.shape == (379, 3, 8, 8) and torch.equal(target, shrunk(pictures("noto")[HELD_OUT], 32))
+    small, large = module.on_after_batch_transfer(training[2, torch.arange(40)], 0)  # type: ignore[misc]
+    areas = torch.nn.functional.avg_pool2d(large, 4)
+    assert (areas - small).abs().mean() < 0.08 < (areas.flip(-1) - small).abs().mean()
+    theirs = Image.fromarray(target[0].permute(1, 2, 0).numpy()).resize((8, 8), Image.Resampling.BICUBIC)
+    assert np.abs(np.array(theirs, int) - source[0].permute(1, 2, 0).numpy()).max() <= 1
+
+
+@pytest.mark.parametrize("hole", ["centre", "anywhere"])
+def test_holes(hole: str) -> None:
+    module = EmojiPairs("holes", image_size=16, batch_size=32, hole=hole)  # type: ignore[arg-type]
+    training, held_out = ready(module)
+    source, target, mask = module.on_after_batch_transfer(held_out[0, torch.arange(379)], 0)  # type: ignore[misc]
+    assert source.shape == target.shape == (379, 3, 16, 16) and mask.shape == (379, 1, 16, 16)
+    inside = (mask > 0).expand_as(target)
+    assert mask.unique().tolist() == [-1, 1] and ((mask > 0).sum((1, 2, 3)) == 64).all()
+    assert source[inside].unique().tolist() == [pytest.approx(1 / 255, abs=1e-6)] and torch.equal(
+        source[~inside], target[~inside]
+    )
+    assert torch.equal(target, shrunk(pictures("noto")[HELD_OUT], 16) / 127.5 - 1)
+    corners = {tuple((each[0] > 0).nonzero()[0].tolist()) for each in mask}
+    assert corners == {(4, 4)} if hole == "centre" else len(corners) > 70
+    again = EmojiPairs("holes", image_size=16, hole=hole, seed=9)  # type: ignore[arg-type]
+    assert torch.equal(ready(again)[1][0, torch.arange(9)].columns[2], held_out[0, torch.arange(9)].columns[2])
+    shown = [module.on_after_batch_transfer(training[epoch, torch.arange(64)], 0) for epoch in (0, 1, 1)]
+    (_, _, first), (source, target, second), (_, _, third) = shown  # type: ignore[misc]
+    assert torch.equal(second, third) and torch.equal(first, second) == (hole == "centre")
+    inside = (second > 0).expand_as(target)
+    assert source[inside].unique().numel() == 1 and torch.equal(source[~inside], target[~inside])
+    plain = EmojiPairs("grey2colour", image_size=16)
+    plain.setup("fit")
+    assert torch.equal(target, plain.on_after_batch_transfer(plain.training[1, torch.arange(64)], 0)[1])  # type: ignore
+    assert module.fingerprint("training") != again.fingerprint("held_out")
+
+
+def test_a_random_hole_follows_the_picture_and_not_the_batch() -> None:
+    module = EmojiPairs("holes", image_size=16, hole="anywhere", flip=False)
+    training, _ = ready(module)
+    whole = module.on_after_batch_transfer(training[3, torch.arange(20)], 0)
+    part = module.on_after_batch_transfer(training[3, torch.arange(1, 20, 2)], 0)
+    assert all(torch.equal(a[1::2], b) for a, b in zip(whole, part, strict=True))  # type: ignore[call-overload]

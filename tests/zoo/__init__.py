@@ -1,6 +1,19 @@
 """All variants, tiny."""
 
-from zoo import conditional, convergence, energy, first, inference, objectives, others, paired, style, styles, transport
+from zoo import (
+    conditional,
+    convergence,
+    energy,
+    first,
+    inference,
+    objectives,
+    others,
+    paired,
+    restoration,
+    style,
+    styles,
+    transport,
+)
 from zoo.case import Case
 
 CASES: dict[str, Case] = {
@@ -15,4 +28,5 @@ CASES: dict[str, Case] = {
     **others.CASES,
     **paired.CASES,
     **inference.CASES,
+    **restoration.CASES,
 }

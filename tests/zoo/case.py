@@ -10,6 +10,28 @@ Kind = Literal[
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
     "joint", "attacked", "encoded",
 ]  # fmt: skip
+    "images",
+    "points",
+    "labelled",
+    "few labels",
+    "pairs",
+    "coded pairs",
+    "domains",
+    "captioned",
+    "joint",
+    "attackedimages",
+    "points",
+    "labelled",
+    "few labels",
+    "pairs",
+    "domains",
+    "captioned",
+    "joint",
+    "attacked",
+    "enlarged",
+    "holes",
+    "context",
+]
 
 
 @dataclass(frozen=True)

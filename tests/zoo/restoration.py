@@ -1,0 +1,55 @@
+"""Larger pictures, and whole ones."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from gan_modules import ESRGAN, SRGAN, AdversarialModule, networks
+from zoo.case import Case
+from zoo.own import SIZE, Judge
+
+
+class Enlarge(nn.Module):
+    """A user's enlarging network, in which no sample depends on another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 48, 3, padding=1)
+
+    def forward(self, source: Tensor) -> Tensor:
+        return nn.functional.pixel_shuffle(self.last(nn.functional.silu(self.first(source))), 4)
+
+
+class Maps(nn.Module):
+    """A user's feature maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3, stride=2), nn.Conv2d(4, 4, 3, stride=2)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        first = nn.functional.silu(self.first(images))
+        return [first, self.last(first)]
+
+
+def _srgan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"pretraining_steps": 2, "decay_steps": 4, **options}
+    if own:
+        return SRGAN(Enlarge(), Judge(), Maps(), **options)
+    pair = networks.SRResNetGenerator(3, 3, 4, 1), networks.SRGANDiscriminator(2 * SIZE, 3, 2, 8)
+    return SRGAN(*pair, **options)
+
+
+def _esrgan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"pretraining_steps": 2, "halvings": (2, 4), "interpolation": 0.75, **options}
+    if own:
+        return ESRGAN(Enlarge(), Judge(bias=False), Maps(), **options)
+    pair = networks.RRDBGenerator(3, 3, 4, 1, 2), networks.SRGANDiscriminator(2 * SIZE, 3, 2, 8)
+    return ESRGAN(*pair, **options)
+
+
+CASES: dict[str, Case] = {
+    "srgan": Case(_srgan, "enlarged"),
+    # only differences of scores count
+    "esrgan": Case(_esrgan, "enlarged", coupled=True, our_constant={"discriminator.layers.26.bias"}),
+}
