@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import mse_loss, one_hot
 
 from gan_modules import ACGAN, GAN, WGANGP, AdversarialModule, CycleGAN, InfoGAN, Pix2Pix, ProgressiveGAN, randomness
 from gan_modules.networks import ProgressiveDiscriminator, ProgressiveGenerator
@@ -278,6 +278,17 @@ def test_pix2pix() -> None:
     close(loss, -d_fake.log().mean() + 30 * (expected - target).abs().mean())
     assert torch.equal(fake, expected)
     close(module.discriminator_loss(source, target, fake), -(d_real.log().mean() + (1 - d_fake).log().mean()) / 2)
+
+
+def test_pix2pix_without_its_discriminator() -> None:
+    module, source, target = pix2pix(distance=mse_loss, adversarial_weight=0.0), normal(N, 1, 4, 4), normal(N, 2, 4, 4)
+    module.discriminator.register_forward_hook(lambda *_: pytest.fail("nobody asks it"))
+    loss, distance, fake = module.generator_loss(source, target)
+    close(distance, ((fake - target) ** 2).mean())
+    close(loss, 100 * distance)
+    module = pix2pix(adversarial_weight=0.25, l1_weight=0.0)
+    score = module.discriminator(torch.cat([module.generator(source), source], 1))
+    close(module.generator_loss(source, target)[0], -0.25 * log_sigmoid(score).mean())
 
 
 @pytest.mark.parametrize("identity_weight", [0.0, 0.5])

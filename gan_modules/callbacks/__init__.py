@@ -10,6 +10,7 @@ from gan_modules.callbacks.modes import Modes
 from gan_modules.callbacks.picture_metrics import LPIPS, MSSSIM, Accuracy, ClassificationAccuracy, PerceptualPathLength
 from gan_modules.callbacks.progress import ProgressBar
 from gan_modules.callbacks.samples import SampleGrid
+from gan_modules.callbacks.saturation import Saturation
 from gan_modules.callbacks.translation_scores import SWD, TranslationScores
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ProgressBar",
     "Reconstruction",
     "SampleGrid",
+    "Saturation",
     "Sharpness",
     "TranslationScores",
 ]

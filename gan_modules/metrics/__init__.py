@@ -14,6 +14,7 @@ from gan_modules.metrics.path_length import PathLength
 from gan_modules.metrics.per_class import IntraFrechetDistance, frechet_by_class
 from gan_modules.metrics.perceptual import LPIPS, LPIPSDiversity, PerceptualNetwork
 from gan_modules.metrics.psnr import PSNR
+from gan_modules.metrics.saturation import MeanSaturation
 from gan_modules.metrics.sharpness import Sharpness, gradient_energy
 from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
 from gan_modules.metrics.structure import SSIM, MultiScaleSSIM
@@ -34,6 +35,7 @@ __all__ = [
     "IntraFrechetDistance",
     "KernelDistance",
     "LPIPSDiversity",
+    "MeanSaturation",
     "ModeCoverage",
     "MultiScaleSSIM",
     "NearestNeighbour",

@@ -1,5 +1,6 @@
 """Image-to-image translation with conditional adversarial networks (Isola et al., 2017)."""
 
+from collections.abc import Callable
 from typing import Any, Unpack
 
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -22,6 +23,9 @@ class Pix2Pix(PairedModule):
             in the paper (section 3.3), is the network's argument `dropout_in_eval`.
         discriminator: maps (images of the target domain, sources) to a map of scores.
         l1_weight: weight of the L1 term (the paper's lambda: 100).
+        distance: of translations and targets, the L1 term itself; with `torch.nn.functional.mse_loss` it is L2.
+        adversarial_weight: weight of the adversarial term; with 0 the distance is alone (section 4.1's L1), and the
+            discriminator is not trained.
         learning_rate, betas: of Adam (section 3.3: 2e-4, 0.5 and 0.999).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).
         mechanics: see `gan_modules.adversarial.Mechanics`.
@@ -36,24 +40,30 @@ class Pix2Pix(PairedModule):
         betas: tuple[float, float] = (0.5, 0.999),
         constant_epochs: int = 100,
         decay_epochs: int = 100,
+        distance: Callable[[Tensor, Tensor], Tensor] = l1_loss,
+        adversarial_weight: float = 1.0,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(**mechanics)
         self.save_hyperparameters(ignore=["generator", "discriminator"])
-        checks.not_negative(l1_weight=l1_weight)
+        checks.not_negative(l1_weight=l1_weight, adversarial_weight=adversarial_weight)
+        checks.function(distance=distance)
         checks.whole(0, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
         checks.adam(betas, learning_rate=learning_rate)
         self.generator, self.discriminator = generator, discriminator
-        self.l1_weight, self.learning_rate, self.betas = l1_weight, learning_rate, betas
+        self.l1_weight, self.distance, self.adversarial_weight = l1_weight, distance, adversarial_weight
+        self.learning_rate, self.betas = learning_rate, betas
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
         self.register_generators("generator")
 
     def generator_loss(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Equation 4, non-saturating; beside it the L1 term and the translations, for the discriminator."""
         fake = self.generator(source)
+        distance = self.distance(fake, target)
+        if self.adversarial_weight == 0:
+            return self.l1_weight * distance, distance, fake
         adversarial = non_saturating_generator(self.discriminator(fake, source))
-        distance = l1_loss(fake, target)
-        return adversarial + self.l1_weight * distance, distance, fake
+        return self.adversarial_weight * adversarial + self.l1_weight * distance, distance, fake
 
     def discriminator_loss(self, source: Tensor, target: Tensor, fake: Tensor) -> Tensor:
         """Equation 1, divided by 2 as section 3.3 has it."""
@@ -66,8 +76,9 @@ class Pix2Pix(PairedModule):
         # G first, so that one translation serves both players; the order of the alternating steps is the same
         loss, distance, fake = self.descend(generator_optimizer, self.generator_loss, source, target)
         self.record(generator=loss, l1=distance)
-        loss = self.descend(discriminator_optimizer, self.discriminator_loss, source, target, fake)
-        self.record(discriminator=loss)
+        if self.adversarial_weight > 0:
+            loss = self.descend(discriminator_optimizer, self.discriminator_loss, source, target, fake)
+            self.record(discriminator=loss)
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = constant_then_linear(self.constant_epochs, self.decay_epochs)

@@ -47,7 +47,7 @@ __all__ = [
     "PacGAN",
     "ProgressiveGAN",
     "RelativisticGAN",
+    "StyleGAN2",
     "UnrolledGAN",
     "WGANDiv",
-    "StyleGAN2",
 ]
