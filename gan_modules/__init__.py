@@ -7,6 +7,7 @@ from gan_modules.inferring import InferringModule
 from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
 from gan_modules.translation import (
+    CCGAN,
     DRIT,
     ESRGAN,
     MUNIT,
@@ -14,6 +15,7 @@ from gan_modules.translation import (
     UNIT,
     AdvGAN,
     BicycleGAN,
+    ContextEncoder,
     CycleGAN,
     ModeSeekingPix2Pix,
     Pix2Pix,
@@ -50,6 +52,7 @@ __all__ = [
     "ACGAN",
     "BEGAN",
     "BGAN",
+    "CCGAN",
     "CGAN",
     "DRAGAN",
     "DRIT",
@@ -79,6 +82,7 @@ __all__ = [
     "BigGAN",
     "CoGAN",
     "CodedModule",
+    "ContextEncoder",
     "CycleGAN",
     "InferringModule",
     "InfoGAN",

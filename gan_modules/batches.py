@@ -1,4 +1,4 @@
-"""What a batch may be: bare images, `(images, labels)`, `(images, texts)`, or `(x, y)` for two domains."""
+"""What a batch may be: images, `(images, labels)`, `(images, texts)`, `(x, y)` of two domains, or `(x, y, hole)`."""
 
 from typing import Any
 
@@ -50,6 +50,17 @@ def two_images_of(batch: Any) -> tuple[Tensor, Tensor]:
     if isinstance(batch, (tuple, list)) and len(batch) >= 2 and all(_is_images(part) for part in batch):
         return batch[0], batch[1]
     raise ValueError(f"this model translates images: expected (x, y), got {_described(batch)}; {_ADVICE}")
+
+
+def holed_images_of(batch: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Images with holes, whole images, and the holes (n, 1, h, w): 1 inside and 0 elsewhere.
+
+    Raises:
+        ValueError: if the batch is not three tensors of images; its holes are 1 inside and -1 elsewhere.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) == 3 and all(_is_images(part) for part in batch):
+        return batch[0], batch[1], (batch[2] > 0).to(batch[0].dtype)
+    raise ValueError(f"this model fills holes: expected (source, target, hole), got {_described(batch)}; {_ADVICE}")
 
 
 def size_of(batch: Any) -> int:

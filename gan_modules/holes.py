@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 
 def squares(corners: Tensor, hole: int, height: int, width: int) -> Tensor:
@@ -21,3 +22,18 @@ def squares(corners: Tensor, hole: int, height: int, width: int) -> Tensor:
     )
     inside = [(each >= 0) & (each < hole) for each in (rows, columns)]
     return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
+
+
+def around(hole: Tensor, width: int | None) -> Tensor:
+    """Holes with the `width` pixels around them (None: with all of the picture), 1 inside and 0 elsewhere.
+
+    Args:
+        hole: (n, 1, h, w), 1 inside and 0 elsewhere.
+        width: of the border, in pixels.
+
+    >>> around(torch.tensor([0.0, 0, 0, 1, 0]).expand(1, 1, 1, 5), 1).flatten().tolist()
+    [0.0, 0.0, 1.0, 1.0, 1.0]
+    """
+    if width is None:
+        return torch.ones_like(hole)
+    return max_pool2d(hole, 2 * width + 1, stride=1, padding=width)

@@ -59,6 +59,16 @@ def least_squares(scores: Tensor, target: float) -> Tensor:
     return (scores - target).square().mean()
 
 
+def cross_entropy_to(scores: Tensor, label: float) -> Tensor:
+    """-E label log D - E (1 - label) log(1 - D); a label of 0.9 is one-sided smoothing (Salimans et al., 2016, 3.4).
+
+    >>> import torch
+    >>> cross_entropy_to(torch.zeros(2), 0.9)  # log 2 at D = 1/2, whatever the label
+    tensor(0.6931)
+    """
+    return (softplus(scores) - label * scores).mean()
+
+
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))) (Lim and Ye, 2017; Miyato et al., 2018, eq. 16)."""
     return relu(1 - real).mean() + relu(1 + fake).mean()

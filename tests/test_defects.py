@@ -198,6 +198,7 @@ class Heads(nn.Module):
 def all_networks() -> list[nn.Module]:
     return [
         networks.CoupledDiscriminator(image_size=8, width=4),
+        networks.ContextGenerator(image_size=8, width=4, bottleneck=4),
         networks.CoupledGenerator(image_size=8, width=4),
         networks.AdaINDecoder(width=4, blocks=1),
         networks.AttributeDecoder(width=4),

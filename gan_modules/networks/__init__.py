@@ -18,6 +18,7 @@ from gan_modules.networks.encoders import ResNetEncoder
 from gan_modules.networks.enlarging import RRDBGenerator, SRGANDiscriminator, SRResNetGenerator
 from gan_modules.networks.inference import CodeDiscriminator, DCGANEncoder, FeatureDiscriminator, JointDiscriminator
 from gan_modules.networks.init import init_glorot, init_kaiming, init_normal, init_orthogonal
+from gan_modules.networks.inpainting import ContextGenerator
 from gan_modules.networks.layers import (
     ConditionalBatchNorm,
     Dropout,
@@ -68,6 +69,7 @@ __all__ = [
     "ContentDecoder",
     "ContentDiscriminator",
     "ContentEncoder",
+    "ContextGenerator",
     "CoupledDiscriminator",
     "CoupledGenerator",
     "DCGANClassifier",

@@ -2,6 +2,8 @@
 
 from gan_modules.translation.advgan import AdvGAN
 from gan_modules.translation.bicyclegan import BicycleGAN
+from gan_modules.translation.cc_gan import CCGAN
+from gan_modules.translation.context_encoder import ContextEncoder
 from gan_modules.translation.cyclegan import CycleGAN
 from gan_modules.translation.drit import DRIT
 from gan_modules.translation.esrgan import ESRGAN
@@ -12,6 +14,7 @@ from gan_modules.translation.srgan import SRGAN
 from gan_modules.translation.unit import UNIT
 
 __all__ = [
+    "CCGAN",
     "DRIT",
     "ESRGAN",
     "MUNIT",
@@ -19,6 +22,7 @@ __all__ = [
     "UNIT",
     "AdvGAN",
     "BicycleGAN",
+    "ContextEncoder",
     "CycleGAN",
     "ModeSeekingPix2Pix",
     "Pix2Pix",

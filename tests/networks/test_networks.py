@@ -21,6 +21,7 @@ from gan_modules.networks import (
     ContentDecoder,
     ContentDiscriminator,
     ContentEncoder,
+    ContextGenerator,
     CoupledDiscriminator,
     CoupledGenerator,
     DCGANClassifier,
@@ -188,6 +189,8 @@ CASES = {
         lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False
     ),
     "unet without norm": Case(lambda: UNetGenerator(3, 1, 16, 4, None, 0.0), ((3, 16, 16),), ((1, 16, 16),)),
+    "context": Case(lambda: ContextGenerator(3, 1, 16, 4, 6), ((3, 16, 16),), ((1, 16, 16),)),
+    "context without bottleneck": Case(lambda: ContextGenerator(1, 3, 8, 4, 0), ((1, 8, 8),), ((3, 8, 8),)),
     "srresnet": Case(lambda: SRResNetGenerator(1, 3, 4, 2), ((1, 5, 6),), ((3, 20, 24),)),
     "rrdb": Case(lambda: RRDBGenerator(3, 1, 4, 1, 2), ((3, 5, 6),), ((1, 20, 24),)),
     "srgan discriminator": Case(lambda: SRGANDiscriminator(16, 3, 2, 8), ((3, 16, 16),), ((),)),

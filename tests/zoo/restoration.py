@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gan_modules import ESRGAN, SRGAN, AdversarialModule, networks
+from gan_modules import CCGAN, ESRGAN, SRGAN, AdversarialModule, ContextEncoder, networks
 from zoo.case import Case
-from zoo.own import SIZE, Judge
+from zoo.own import CLASSES, SIZE, Judge, Translate
 
 
 class Enlarge(nn.Module):
@@ -48,8 +48,26 @@ def _esrgan(own: bool, **options: Any) -> AdversarialModule:
     return ESRGAN(*pair, **options)
 
 
+def _context_encoder(own: bool, **options: Any) -> AdversarialModule:
+    options = {"overlap": 1, **options}
+    if own:
+        return ContextEncoder(Translate(), Judge(), **options)
+    pair = networks.ContextGenerator(3, 3, 2 * SIZE, 4, 6), networks.DCGANDiscriminator(2 * SIZE, 3, 4)
+    return ContextEncoder(*pair, **options)
+
+
+def _cc_gan(own: bool, **options: Any) -> AdversarialModule:
+    options = {"hole_size": 4, **options}
+    if own:
+        return CCGAN(Translate(), Judge(classes=CLASSES), **options)
+    pair = networks.ContextGenerator(3, 3, SIZE, 4, 0), networks.DCGANDiscriminator(SIZE, 3, 4, num_classes=CLASSES)
+    return CCGAN(*pair, **options)
+
+
 CASES: dict[str, Case] = {
     "srgan": Case(_srgan, "enlarged"),
     # only differences of scores count
     "esrgan": Case(_esrgan, "enlarged", coupled=True, our_constant={"discriminator.layers.26.bias"}),
+    "context_encoder": Case(_context_encoder, "holes"),
+    "cc_gan": Case(_cc_gan, "context", coupled=True),
 }
