@@ -69,7 +69,7 @@ class CCGAN(PairedModule):
         return (1 - hole) * images + hole * self((1 - hole) * images)
 
     def discriminator_loss(self, real: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Section 3's combined objective: whole against filled, and the classes of labelled pictures; and the latter."""
+        """Section 3's combined objective: whole against filled, and classes where they are known; beside it these."""
         fake_scores, _ = self.discriminator(self.filled(real, self.holes(real)).detach())
         scores, logits = self.discriminator(real)
         known = labels >= 0

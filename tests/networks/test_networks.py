@@ -189,11 +189,11 @@ CASES = {
         lambda: UNetGenerator(1, 3, 16, 4, norm=InstanceNorm), ((1, 16, 16),), ((3, 16, 16),), whole_graph=False
     ),
     "unet without norm": Case(lambda: UNetGenerator(3, 1, 16, 4, None, 0.0), ((3, 16, 16),), ((1, 16, 16),)),
-    "context": Case(lambda: ContextGenerator(3, 1, 16, 4, 6), ((3, 16, 16),), ((1, 16, 16),)),
+    "context": Case(lambda: ContextGenerator(3, 1, 16, 4, 6), ((3, 16, 16),), ((1, 16, 16),), smallest_batch=2),
     "context without bottleneck": Case(lambda: ContextGenerator(1, 3, 8, 4, 0), ((1, 8, 8),), ((3, 8, 8),)),
     "srresnet": Case(lambda: SRResNetGenerator(1, 3, 4, 2), ((1, 5, 6),), ((3, 20, 24),)),
     "rrdb": Case(lambda: RRDBGenerator(3, 1, 4, 1, 2), ((3, 5, 6),), ((1, 20, 24),)),
-    "srgan discriminator": Case(lambda: SRGANDiscriminator(16, 3, 2, 8), ((3, 16, 16),), ((),)),
+    "srgan discriminator": Case(lambda: SRGANDiscriminator(16, 3, 2, 8), ((3, 16, 16),), ((),), smallest_batch=2),
     "patch discriminator": Case(lambda: PatchDiscriminator(3, 0, 4), ((3, 32, 32),), ((1, 2, 2),)),
     "patch discriminator of pairs": Case(
         lambda: PatchDiscriminator(3, 1, 4, 2, InstanceNorm), ((3, 16, 24), (1, 16, 24)), ((1, 2, 4),)
