@@ -24,6 +24,8 @@ LATENT_MODELS = tuple(
 )
 LARGER = ("pairs", "enlarged", "holes")
 TRANSLATED = ("pairs", "domains", "joint", "attacked", "enlarged", "holes", "context")
+LARGER = ("pairs", "coded pairs", "enlarged", "holes")
+TRANSLATED = (*LARGER, "domains", "joint", "attacked", "context")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
 
 
@@ -53,13 +55,11 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
         return images[0, ..., ::4, ::4], images[1]
     if kind == "holes":
         return images[0], images[1], 2 * (images[:1].amax(2) > 0.8).float().squeeze(0)[:, None] - 1
-    return tuple(images) if kind in ("pairs", "domains", "joint") else (images[0],)
+    return tuple(images) if kind in ("pairs", "coded pairs", "domains", "joint") else (images[0],)
 
 
 def shape_of(name: str) -> tuple[int, ...]:
     """The shape of a sample."""
-    pair = (3, 2 * SIZE, 2 * SIZE)
-    return {"points": (2,), "pairs": pair, "coded pairs": pair}.get(CASES[name].data, (3, SIZE, SIZE))
     kind = CASES[name].data
     return (2,) if kind == "points" else (3, 2 * SIZE, 2 * SIZE) if kind in LARGER else (3, SIZE, SIZE)
 
