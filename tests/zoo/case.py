@@ -9,21 +9,9 @@ from gan_modules import AdversarialModule
 Kind = Literal[
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
     "joint", "attacked", "encoded",
+    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint",
+    "attacked", "encoded", "enlarged", "holes", "context",
 ]  # fmt: skip
-    "images",
-    "points",
-    "labelled",
-    "few labels",
-    "pairs",
-    "coded pairs",
-    "domains",
-    "captioned",
-    "joint",
-    "attacked",
-    "enlarged",
-    "holes",
-    "context",
-]
 
 
 @dataclass(frozen=True)
