@@ -18,14 +18,9 @@ FIRST = tuple(first.CASES)
 """The variants by which the mechanics are tested that no variant changes: compilation, sharding, scalers."""
 TWO = ("pairs", "coded pairs", "domains", "coded domains", "joint")
 """The kinds of data that have two pictures, or pictures of two domains."""
-LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked"))
-LATENT_MODELS = tuple(
-    name for name, case in CASES.items() if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked")
-)
-LARGER = ("pairs", "enlarged", "holes")
-TRANSLATED = ("pairs", "domains", "joint", "attacked", "enlarged", "holes", "context")
 LARGER = ("pairs", "coded pairs", "enlarged", "holes")
-TRANSLATED = (*LARGER, "domains", "joint", "attacked", "context")
+"""The kinds of data whose pictures halve once more."""
+TRANSLATED = (*TWO, *LARGER, "attacked", "context")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
 
 
@@ -49,13 +44,11 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     if kind in ("few labels", "context"):
         labels = torch.arange(count) % CLASSES
         return images[0], labels.where(torch.arange(count) % 4 > 1, torch.tensor(-1))
-    return tuple(images) if kind in TWO else (images[0],)
-    return tuple(images) if kind in ("pairs", "coded pairs", "domains", "joint") else (images[0],)
     if kind == "enlarged":
         return images[0, ..., ::4, ::4], images[1]
     if kind == "holes":
         return images[0], images[1], 2 * (images[:1].amax(2) > 0.8).float().squeeze(0)[:, None] - 1
-    return tuple(images) if kind in ("pairs", "coded pairs", "domains", "joint") else (images[0],)
+    return tuple(images) if kind in TWO else (images[0],)
 
 
 def shape_of(name: str) -> tuple[int, ...]:
