@@ -122,6 +122,16 @@ def test_a_checkpoint_is_what_its_pictures_in_a_folder_are(
     assert other["labels"] == "drawn from those of the data"
 
 
+def test_sharpness_is_the_gradient_energy_of_either_side(tmp_path: Path) -> None:
+    sides = [folder_of(tmp_path / name, count, seed=seed) for name, count, seed in (("a", 5, 0), ("b", 7, 1))]
+    record = evaluated(tmp_path / "a.json", "--images", sides[0], "--data", sides[1], "--metrics", "sharpness")
+    expected = []
+    for side in sides:
+        pictures = [np.asarray(Image.open(path)) / 127.5 - 1 for path in side.iterdir()]
+        expected.append(np.mean([sum((np.diff(each, axis=axis) ** 2).mean() for axis in (0, 1)) for each in pictures]))
+    assert values(record) == pytest.approx(dict(zip(("sharpness", "sharpness_real"), expected, strict=True)), rel=1e-5)
+
+
 @pytest.mark.slow
 def test_neither_the_batch_size_nor_what_was_drawn_before_changes_a_number(
     models: dict[str, Path], pixels: Pixels, tmp_path: Path

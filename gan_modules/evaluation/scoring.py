@@ -30,6 +30,7 @@ from gan_modules.metrics import (
     MultiScaleSSIM,
     PathLength,
     PerceptualNetwork,
+    Sharpness,
     SlicedWasserstein,
 )
 from gan_modules.metrics.inception import Resize, inception
@@ -164,6 +165,16 @@ def both(metric: Any, part: Part, real: bool) -> None:
     metric.update(part.images, real=real)
 
 
+def one(side: bool) -> Callable[[Any, Part, bool], None]:
+    """Feeds a metric of the pictures of one side: of the data (True), or of what was generated."""
+
+    def fed(metric: Any, part: Part, real: bool) -> None:
+        if real == side:
+            metric.update(part.images)
+
+    return fed
+
+
 def points(metric: Any, part: Part, real: bool) -> None:
     """Feed a metric of generated points."""
     if not real:
@@ -251,6 +262,10 @@ def _ms_ssim(context: Context) -> list[Scorer]:
     return [Scorer(MultiScaleSSIM(seed=context.asked.seed), both, "ms_ssim")]
 
 
+def _sharpness(context: Context) -> list[Scorer]:
+    return [Scorer(Sharpness(), one(False), "sharpness"), Scorer(Sharpness(), one(True), "sharpness_real")]
+
+
 def _cas(context: Context) -> list[Scorer]:
     metric = ClassificationAccuracy(seed=context.asked.seed)
 
@@ -292,6 +307,7 @@ MEASURES = {
     ),
     "cas": Measure(_cas, "Ravuri and Vinyals 2019", ("labels", "equal")),
     "swd": Measure(_swd, "Karras et al. 2018", ("equal",)),
+    "sharpness": Measure(_sharpness, "", ("equal",)),
     "ms_ssim": Measure(_ms_ssim, "Odena et al. 2017", ("equal",)),
     "lpips": Measure(_lpips, "Zhang et al. 2018", ("equal",)),
     "ppl": Measure(_ppl, "Karras et al. 2019", ("latent",), real=False),
