@@ -31,7 +31,20 @@ SIZE = 64
 GREY = torch.tensor(128, dtype=torch.uint8)
 Style = Literal["noto", "twemoji"]
 Domains = Literal["lines2colour", "noto2twemoji"]
-Task = Literal["grey2colour", "lines2colour", "small2large", "low2high", "holes"]
+Task = Literal["grey2colour", "lines2colour", "small2large", "low2high", "holes", "labels2colour"]
+PALETTE = torch.tensor(
+    [
+        (255, 255, 255),  # white
+        (30, 30, 30),  # black
+        (150, 150, 150),  # grey
+        (220, 50, 40),  # red
+        (250, 190, 40),  # yellow
+        (100, 170, 60),  # green
+        (50, 140, 220),  # blue
+        (130, 85, 60),  # brown
+    ]
+)
+"""The colours by which "labels2colour" sorts pixels."""
 Hole = Literal["centre", "anywhere"]
 
 
@@ -131,6 +144,15 @@ def _larger(padded: Tensor, down: int, right: int) -> Tensor:
         for sign in (1, -1)
     )
     return torch.maximum(1.08 * one, 0.92 * other)  # of two equal neighbours one wins, and the line is not doubled
+
+
+def labelled(pictures: Tensor) -> Tensor:
+    """Which colour of `PALETTE` is nearest at each pixel of uint8 (n, 3, h, w): uint8 (n, 8, h, w), 255 or 0."""
+    maps = []
+    for part in torch.split(pictures, 256):
+        distances = (part[:, None].int() - PALETTE.int()[:, :, None, None]).square().sum(2)
+        maps.append(functional.one_hot(distances.argmin(1), len(PALETTE)).permute(0, 3, 1, 2).to(torch.uint8) * 255)
+    return torch.cat(maps)
 
 
 class _Emoji(PictureDataModule):
@@ -258,7 +280,9 @@ class EmojiPairs(_Emoji):
             of its size (area averages), enlarged again bicubically, so that source and target have equal shapes;
             "low2high" has the target at a quarter of its size (bicubic, antialiased) and leaves it so; "holes" has the
             target with a grey square in place of a quarter of it, in batches `(source, target, hole)` whose third part
-            `(n, 1, h, w)` is 1 inside the square and -1 elsewhere.
+            `(n, 1, h, w)` is 1 inside the square and -1 elsewhere; "labels2colour" has a map of labels for a source:
+            eight channels, one for each colour of `PALETTE`, that are 1 where it is the nearest to the target's (in
+            RGB; of equally near ones the first) and -1 elsewhere.
         hole: where that square is: in the "centre", or "anywhere", drawn anew for each training picture of each epoch
             and fixed for each held-out one.
         style: whose drawings.
@@ -289,7 +313,8 @@ class EmojiPairs(_Emoji):
     @property
     def source_channels(self) -> int:
         """Channels of the source."""
-        return 1 if self.task in ("grey2colour", "lines2colour") else self.channels
+        known = {"grey2colour": 1, "lines2colour": 1, "labels2colour": len(PALETTE)}
+        return known.get(self.task, self.channels)
 
     @property
     def cuts_anew(self) -> bool:
@@ -321,6 +346,8 @@ class EmojiPairs(_Emoji):
             return [in_channels(target, 1), target]
         if self.task == "lines2colour":
             return [line_drawings(pictures(self.style), self.image_size), target]
+        if self.task == "labels2colour":
+            return [labelled(in_channels(target, 3)), target]
         if self.task == "holes":
             places = random_numbers(0, torch.arange(len(target)), 2)
             return _with_hole(target, places if self.hole == "anywhere" else torch.full_like(places, 1 << 23))

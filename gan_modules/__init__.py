@@ -11,6 +11,7 @@ from gan_modules.translation import (
     DRIT,
     ESRGAN,
     MUNIT,
+    SPADE,
     SRGAN,
     UNIT,
     AdvGAN,
@@ -19,6 +20,7 @@ from gan_modules.translation import (
     CycleGAN,
     ModeSeekingPix2Pix,
     Pix2Pix,
+    Pix2PixHD,
 )
 from gan_modules.unconditional import (
     BEGAN,
@@ -69,6 +71,7 @@ __all__ = [
     "R3GAN",
     "SGAN",
     "SNGAN",
+    "SPADE",
     "SRGAN",
     "UNIT",
     "VAE",
@@ -93,6 +96,7 @@ __all__ = [
     "PacGAN",
     "PairedModule",
     "Pix2Pix",
+    "Pix2PixHD",
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",

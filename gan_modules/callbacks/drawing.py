@@ -1,5 +1,6 @@
 """Pictures of samples: grids, columns with titles, and scatter plots."""
 
+import colorsys
 import math
 import os
 from collections.abc import Sequence
@@ -122,6 +123,22 @@ def scatter(given: Tensor | None, samples: Tensor, size: int = 512) -> Image.Ima
     legend = [(f"samples ({outside} outside)" if outside else "samples", _SAMPLES)]
     _legend(picture, legend if given is None else [("data", _DATA), *legend])
     return picture
+
+
+def as_pictures(images: Tensor) -> Tensor:
+    """Images (n, 1 or 3, h, w) as they are; maps of labels, which have other channels, with a colour a label.
+
+    The first label is white, and the others go round the wheel of colours.
+
+    >>> as_pictures(torch.eye(4).reshape(1, 4, 2, 2)).shape
+    torch.Size([1, 3, 2, 2])
+    """
+    labels = images.shape[1]
+    if labels in (1, 3):
+        return images
+    wheel = [colorsys.hsv_to_rgb(number / (labels - 1), 0.6, 0.85) for number in range(labels - 1)]
+    colours = torch.tensor([(1.0, 1.0, 1.0), *wheel], device=images.device) * 2 - 1
+    return colours[images.argmax(1)].permute(0, 3, 1, 2)
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:

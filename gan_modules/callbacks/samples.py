@@ -159,7 +159,7 @@ def _translations(views: dict[str, View], rows: int, scale: int | None) -> Image
     """Directions side by side; a single one goes on in a second block."""
     groups = []
     for direction, view in views.items():
-        parts = [("source", view["source"]), ("translation", view["fake"])]
+        parts = [("source", drawing.as_pictures(view["source"])), ("translation", view["fake"])]
         parts += [("another", images) for images in view["samples"].unbind(1)] if "samples" in view else []
         parts += [("truth", view["truth"])] if "truth" in view else []
         for start in range(0, len(view["fake"]), rows):

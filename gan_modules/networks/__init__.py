@@ -40,6 +40,7 @@ from gan_modules.networks.progressive import ProgressiveDiscriminator, Progressi
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
 from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
+from gan_modules.networks.spade import SPADEGenerator, SpatialNorm
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
 from gan_modules.networks.styled import (
@@ -53,7 +54,7 @@ from gan_modules.networks.styled import (
 )
 from gan_modules.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, StyleGAN2Mapping
 from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
-from gan_modules.networks.translator import ResNetTranslator
+from gan_modules.networks.translator import LocalEnhancer, ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "InstanceNorm",
     "JointDiscriminator",
     "LayerNorm",
+    "LocalEnhancer",
     "MLPClassifier",
     "MLPDiscriminator",
     "MLPGenerator",
@@ -113,11 +115,13 @@ __all__ = [
     "ResNetTranslator",
     "SRGANDiscriminator",
     "SRResNetGenerator",
+    "SPADEGenerator",
     "ScoreHead",
     "SelfAttention",
     "SelfAttentionDiscriminator",
     "SelfAttentionGenerator",
     "SharedBlocks",
+    "SpatialNorm",
     "StackedDiscriminator",
     "StackedGenerator",
     "StyleEncoder",

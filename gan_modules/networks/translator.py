@@ -1,6 +1,7 @@
-"""The generator of CycleGAN."""
+"""The generators of CycleGAN and pix2pixHD."""
 
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_images
@@ -63,6 +64,65 @@ class ResNetTranslator(nn.Module):
                 f"{source.shape[2]} x {source.shape[3]}: resize or crop the images."
             )
         return self.layers(source)
+
+
+class LocalEnhancer(nn.Module):
+    """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1], from coarse to fine.
+
+    Wang et al. (2018), "High-resolution image synthesis and semantic manipulation with conditional GANs", section 3.1:
+    a `ResNetTranslator` without its last layers reads the source at half its size; its features are added to those of
+    the source halved by a convolution, and residual blocks and a doubling draw the image of them.
+
+    Args:
+        in_channels: of the source.
+        out_channels: of the translation.
+        width: feature maps of the first layer at full size; the global network has twice as many (code: 32).
+        blocks, downsamplings: of the global network (code: 9, 4).
+        local_blocks: residual blocks of the enhancer (code: 3).
+        norm: after every convolution but the last; None for biases instead.
+
+    Raises:
+        ValueError: from `forward`, for images whose sides 2**(downsamplings + 1) does not divide, or other channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        width: int = 32,
+        blocks: int = 9,
+        downsamplings: int = 4,
+        local_blocks: int = 3,
+        norm: Norm | None = InstanceNorm,
+    ) -> None:
+        super().__init__()
+        checks.whole(0, local_blocks=local_blocks)
+        coarse, bias = ResNetTranslator(in_channels, out_channels, 2 * width, blocks, downsamplings, norm), norm is None
+        self.in_channels, self.factor = in_channels, 2 ** (downsamplings + 1)
+        self.coarse = coarse.layers[:-3]  # all but padding, convolution and tanh
+        self.halving = nn.Sequential(
+            nn.ReflectionPad2d(3),
+            *_activated(nn.Conv2d(in_channels, width, 7, bias=bias), norm),
+            *_activated(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=bias), norm),
+        )
+        self.drawing = nn.Sequential(
+            *(Residual(2 * width, norm, 0.0) for _ in range(local_blocks)),
+            *_activated(nn.ConvTranspose2d(2 * width, width, 3, 2, 1, output_padding=1, bias=bias), norm),
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(width, out_channels, 7),
+            nn.Tanh(),
+        )
+        init_normal(self)
+
+    def forward(self, source: Tensor) -> Tensor:
+        check_images(source, self.in_channels)
+        if any(side % self.factor or side < 2 * self.factor for side in source.shape[2:]):
+            raise ValueError(
+                f"Expected a height and a width that {self.factor} divides, of at least {2 * self.factor} pixels, got "
+                f"{source.shape[2]} x {source.shape[3]}: resize or crop the images, or give fewer downsamplings."
+            )
+        small = avg_pool2d(source, 3, 2, 1, count_include_pad=False)
+        return self.drawing(self.halving(source) + self.coarse(small))
 
 
 def _activated(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: Norm | None) -> list[nn.Module]:

@@ -10,6 +10,8 @@ from gan_modules.translation.esrgan import ESRGAN
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix
+from gan_modules.translation.pix2pixhd import Pix2PixHD
+from gan_modules.translation.spade import SPADE
 from gan_modules.translation.srgan import SRGAN
 from gan_modules.translation.unit import UNIT
 
@@ -18,6 +20,7 @@ __all__ = [
     "DRIT",
     "ESRGAN",
     "MUNIT",
+    "SPADE",
     "SRGAN",
     "UNIT",
     "AdvGAN",
@@ -26,4 +29,5 @@ __all__ = [
     "CycleGAN",
     "ModeSeekingPix2Pix",
     "Pix2Pix",
+    "Pix2PixHD",
 ]
