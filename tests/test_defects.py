@@ -228,6 +228,7 @@ def all_networks() -> list[nn.Module]:
         networks.MLPDiscriminator(hidden=(4,)),
         networks.PatchDiscriminator(width=4),
         networks.PyramidDiscriminator(width=4, scales=2),
+        networks.SPADEGenerator(image_size=16, width=4, doublings=2, code_dim=4, hidden=4),
         networks.ProgressiveGenerator(image_size=8, width=4),
         networks.ProgressiveDiscriminator(image_size=8, width=4),
         networks.ProjectionGenerator(image_size=8, width=4),

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from datamodules import Emoji, EmojiPairs, EmojiUnpaired
-from datamodules.emoji import categories, index, line_drawings, pictures, shrunk, split
+from datamodules.emoji import PALETTE, categories, index, labelled, line_drawings, pictures, shrunk, split
 from datamodules.loading import PictureDataModule
 from datamodules.order import Batches
 from datamodules.pixels import in_channels
@@ -111,7 +111,9 @@ def test_line_drawings_are_lines() -> None:
     assert share.median() < 0.15 and share.min() > 0.01, "mostly white, nowhere empty"
 
 
-@pytest.mark.parametrize(("task", "source_channels"), [("grey2colour", 1), ("lines2colour", 1), ("small2large", 3)])
+@pytest.mark.parametrize(
+    ("task", "source_channels"), [("grey2colour", 1), ("lines2colour", 1), ("small2large", 3), ("labels2colour", 8)]
+)
 def test_pairs(task: str, source_channels: int) -> None:
     module = EmojiPairs(task, image_size=32)  # type: ignore[arg-type]
     assert (module.source_channels, module.channels, module.num_classes) == (source_channels, 3, 0)
@@ -197,3 +199,15 @@ def test_a_random_hole_follows_the_picture_and_not_the_batch() -> None:
     whole = module.on_after_batch_transfer(training[3, torch.arange(20)], 0)
     part = module.on_after_batch_transfer(training[3, torch.arange(1, 20, 2)], 0)
     assert all(torch.equal(a[1::2], b) for a, b in zip(whole, part, strict=True))  # type: ignore[call-overload]
+
+
+def test_labels_are_the_nearest_colours_of_the_palette() -> None:
+    module = EmojiPairs("labels2colour", image_size=16, flip=False)
+    _, held_out = ready(module)
+    labels, target = held_out[slice(0, 5)]
+    shown = target.permute(0, 2, 3, 1).reshape(-1, 3).double().numpy()
+    distances = ((shown[:, None] - PALETTE.double().numpy()[None]) ** 2).sum(2)
+    assert (labels.permute(0, 2, 3, 1).reshape(-1, 8) == 255).int().argmax(1).tolist() == distances.argmin(1).tolist()
+    assert labels.unique().tolist() == [0, 255] and (labels == 255).sum(1).eq(1).all()
+    assert labelled(PALETTE[:, :, None, None].to(torch.uint8)).flatten(1).argmax(1).tolist() == list(range(8))
+    assert EmojiPairs("labels2colour").source_channels == 8

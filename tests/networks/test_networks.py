@@ -35,6 +35,7 @@ from gan_modules.networks import (
     InstanceNorm,
     JointDiscriminator,
     LayerNorm,
+    LocalEnhancer,
     MLPClassifier,
     MLPDiscriminator,
     MLPGenerator,
@@ -59,6 +60,7 @@ from gan_modules.networks import (
     SelfAttentionDiscriminator,
     SelfAttentionGenerator,
     SharedBlocks,
+    SPADEGenerator,
     SRGANDiscriminator,
     SRResNetGenerator,
     StackedDiscriminator,
@@ -198,6 +200,14 @@ CASES = {
     "patch discriminator of pairs": Case(
         lambda: PatchDiscriminator(3, 1, 4, 2, InstanceNorm), ((3, 16, 24), (1, 16, 24)), ((1, 2, 4),)
     ),
+    "spade generator": Case(
+        lambda: SPADEGenerator(4, 3, 16, 4, 2, 5, 4, spectral_norm=False), ((4, 16, 16), (5,)), ((3, 16, 16),)
+    ),
+    "spade generator without codes": Case(
+        lambda: SPADEGenerator(4, 3, 16, 4, 2, 0, 4), ((4, 16, 16),), ((3, 16, 16),), whole_graph=False
+    ),
+    "local enhancer": Case(lambda: LocalEnhancer(1, 3, 4, 1, 1, 1), ((1, 16, 12),), ((3, 16, 12),)),
+    "local enhancer without norm": Case(lambda: LocalEnhancer(3, 3, 4, 1, 2, 0, None), ((3, 16, 16),), ((3, 16, 16),)),
     "pyramid discriminator": Case(
         lambda: PyramidDiscriminator(3, 1, 4, 1, None, 2), ((3, 16, 16), (1, 16, 16)), ((1, 6, 6), (1, 2, 2))
     ),
