@@ -204,7 +204,7 @@ def test_a_random_hole_follows_the_picture_and_not_the_batch() -> None:
 def test_labels_are_the_nearest_colours_of_the_palette() -> None:
     module = EmojiPairs("labels2colour", image_size=16, flip=False)
     _, held_out = ready(module)
-    labels, target = held_out[slice(0, 5)]
+    labels, target = held_out[0, torch.arange(5)].columns
     shown = target.permute(0, 2, 3, 1).reshape(-1, 3).double().numpy()
     distances = ((shown[:, None] - PALETTE.double().numpy()[None]) ** 2).sum(2)
     assert (labels.permute(0, 2, 3, 1).reshape(-1, 8) == 255).int().argmax(1).tolist() == distances.argmin(1).tolist()

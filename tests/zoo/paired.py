@@ -38,11 +38,14 @@ class Encode(nn.Module):
 
 
 class JudgeByFeatures(nn.Module):
-    """A user's discriminator of one scale, with the maps of its layers."""
+    """A user's discriminator of one scale, with the maps of its layers.
+
+    The last bias is left out: while no score is beyond the hinge, its gradient is zero.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.score = nn.Conv2d(6, 6, 3, stride=2, padding=1), nn.Conv2d(6, 1, 3)
+        self.first, self.score = nn.Conv2d(6, 6, 3, stride=2, padding=1), nn.Conv2d(6, 1, 3, bias=False)
 
     def forward(self, images: Tensor, source: Tensor) -> list[list[Tensor]]:
         features = nn.functional.silu(self.first(torch.cat([images, source], dim=1)))
