@@ -95,7 +95,8 @@ def _spade_without_codes(own: bool, **options: Any) -> AdversarialModule:
     if own:
         return SPADE(Translate(), JudgeByFeatures(), **options)
     generator = networks.SPADEGenerator(3, 3, 16, 4, 2, 0, 4, spectral_norm=False)
-    return SPADE(generator, networks.PyramidDiscriminator(3, 3, 4, 1, scales=2, features=True), **options)
+    judge = networks.PyramidDiscriminator(3, 3, 4, 1, scales=2, features=True, spectral_norm=True)
+    return SPADE(generator, judge, **options)
 
 
 def _pix2pixhd(own: bool, **options: Any) -> AdversarialModule:
