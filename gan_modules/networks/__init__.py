@@ -14,6 +14,7 @@ from gan_modules.networks.dcgan import (
     RecognitionHead,
     ScoreHead,
 )
+from gan_modules.networks.discogan import DiscoGANDiscriminator, DiscoGANGenerator
 from gan_modules.networks.encoders import ResNetEncoder
 from gan_modules.networks.enlarging import RRDBGenerator, SRGANDiscriminator, SRResNetGenerator
 from gan_modules.networks.inference import CodeDiscriminator, DCGANEncoder, FeatureDiscriminator, JointDiscriminator
@@ -78,6 +79,8 @@ __all__ = [
     "DCGANEncoder",
     "DCGANGenerator",
     "DCGANTrunk",
+    "DiscoGANDiscriminator",
+    "DiscoGANGenerator",
     "Dropout",
     "EBGANDiscriminator",
     "EqualizedConv2d",

@@ -31,3 +31,7 @@ __all__ = [
     "Pix2Pix",
     "Pix2PixHD",
 ]
+    "DiscoGAN",
+    "DualGAN",
+from gan_modules.translation.discogan import DiscoGAN
+from gan_modules.translation.dualgan import DualGAN
