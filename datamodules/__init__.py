@@ -1,6 +1,6 @@
 """LightningDataModules of real pictures, and of the points on which GANs are tested."""
 
-from datamodules.emoji import Emoji, EmojiPairs, EmojiUnpaired
+from datamodules.emoji import Emoji, EmojiPairs, EmojiStyles, EmojiUnpaired
 from datamodules.folders import ImageFolder, PairedFolders, SideBySide, UnpairedFolders
 from datamodules.loading import BatchedDataModule, PictureDataModule
 from datamodules.mixtures import Grid, Ring
@@ -17,6 +17,7 @@ __all__ = [
     "BatchedDataModule",
     "Emoji",
     "EmojiPairs",
+    "EmojiStyles",
     "EmojiUnpaired",
     "FashionMNIST",
     "Grid",

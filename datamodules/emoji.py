@@ -46,6 +46,8 @@ PALETTE = torch.tensor(
 )
 """The colours by which "labels2colour" sorts pixels."""
 Hole = Literal["centre", "anywhere"]
+Drawn = Literal["noto", "twemoji", "lines", "grey"]
+Task = Literal["grey2colour", "lines2colour", "small2large"]
 
 
 @cache
@@ -270,6 +272,60 @@ class EmojiUnpaired(_Emoji):
 
     def _y(self, chosen: Tensor) -> Tensor:
         return self.coloured("noto" if self.domains == "lines2colour" else "twemoji")[chosen]
+
+
+class EmojiStyles(_Emoji):
+    """One domain a style, from disjoint parts of the training pictures; the held-out pictures have all styles.
+
+    Training batches are `(pictures, style)`, where a picture is in one style only: of k styles, the i-th has every k-th
+    training picture from the i-th on. Held-out batches are the same emoji in each: `(in style 0, in style 1, ...)`.
+
+    Args:
+        styles: at least two of "noto", "twemoji", and Noto's pictures as "lines" and in "grey".
+        batch_size, image_size, channels, flip, num_workers, seed: as for `Emoji`.
+
+    Raises:
+        ValueError: as `Emoji` does, and for a style that is unknown or given twice.
+    """
+
+    def __init__(
+        self,
+        styles: tuple[Drawn, ...] = ("noto", "twemoji", "lines", "grey"),
+        batch_size: int = 16,
+        image_size: int = 64,
+        channels: int = 3,
+        flip: bool = True,
+        num_workers: int | None = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, image_size, channels, flip, num_workers, seed)
+        checks.words(styles=styles)
+        for style in styles:
+            checks.choice(get_args(Drawn), styles=style)
+        if len(set(styles)) < max(2, len(styles)):
+            raise ValueError(f"styles must be at least two, each once, got {styles!r}; ('noto', 'twemoji') are two")
+        self.styles = tuple(styles)
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(self.styles)
+
+    def setup(self, stage: str) -> None:
+        if self.ready:
+            return
+        rest, held_out = split()
+        parts = [rest[place :: len(self.styles)] for place in range(len(self.styles))]
+        drawn = torch.cat([self._drawn(style, part) for style, part in zip(self.styles, parts, strict=True)])
+        labels = torch.cat([torch.full((len(part),), place) for place, part in enumerate(parts)])
+        self.training = Batches(drawn, labels=labels, vary=self.flip, seed=self.seed)
+        self.held_out = Batches(*(self._drawn(style, held_out) for style in self.styles), seed=self.seed)
+
+    def _drawn(self, style: Drawn, chosen: Tensor) -> Tensor:
+        if style == "lines":
+            return in_channels(line_drawings(pictures("noto")[chosen], self.image_size), self.channels)
+        if style == "grey":
+            return in_channels(in_channels(self.coloured("noto")[chosen], 1), self.channels)
+        return self.coloured(style)[chosen]
 
 
 class EmojiPairs(_Emoji):

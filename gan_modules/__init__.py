@@ -8,6 +8,7 @@ from gan_modules.latent import LabelledModule, LatentModule
 from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
 from gan_modules.translation import (
     CCGAN,
+    CUT,
     DRIT,
     ESRGAN,
     MUNIT,
@@ -22,7 +23,7 @@ from gan_modules.translation import (
     DualGAN,
     ModeSeekingPix2Pix,
     Pix2Pix,
-    Pix2PixHD,
+    StarGAN,
 )
 from gan_modules.unconditional import (
     BEGAN,
@@ -58,6 +59,7 @@ __all__ = [
     "BGAN",
     "CCGAN",
     "CGAN",
+    "CUT",
     "DRAGAN",
     "DRIT",
     "EBGAN",
@@ -104,6 +106,7 @@ __all__ = [
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",
+    "StarGAN",
     "StyleGAN2",
     "TextGAN",
     "TwoWayModule",

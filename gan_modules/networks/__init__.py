@@ -44,6 +44,7 @@ from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
 from gan_modules.networks.spade import SPADEGenerator, SpatialNorm
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
+from gan_modules.networks.stargan import StarGANDiscriminator, StarGANGenerator
 from gan_modules.networks.styled import (
     AdaINDecoder,
     AttributeDecoder,
@@ -55,7 +56,7 @@ from gan_modules.networks.styled import (
 )
 from gan_modules.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, StyleGAN2Mapping
 from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
-from gan_modules.networks.translator import LocalEnhancer, ResNetTranslator
+from gan_modules.networks.translator import PatchHeads, ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "MinibatchStd",
     "MultiScaleDiscriminator",
     "PatchDiscriminator",
+    "PatchHeads",
     "PixelNorm",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
@@ -128,6 +130,11 @@ __all__ = [
     "StackedDiscriminator",
     "StackedGenerator",
     "StyleEncoder",
+    "TextDiscriminator",
+    "TextEncoder",
+    "TextGenerator",
+    "StarGANDiscriminator",
+    "StarGANGenerator",
     "StyleGAN2Discriminator",
     "StyleGAN2Generator",
     "StyleGAN2Mapping",

@@ -1,7 +1,9 @@
-"""The generators of CycleGAN and pix2pixHD."""
+"""The generator of CycleGAN, and the heads that CUT puts on its features."""
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import normalize
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_images
@@ -10,10 +12,14 @@ from gan_modules.networks.layers import Dropout, InstanceNorm, Norm, normalised
 
 
 class ResNetTranslator(nn.Module):
-    """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1].
+    """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1], or features of the images.
 
     Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent adversarial networks", appendix 7.2:
     c7s1-64, d128, d256, R256 nine times, u128, u64, c7s1-3, all padded by reflection.
+
+    With `encode=True` the first half alone is run, and maps of features come back, each (n, width, h', w'): the images,
+    every halving's convolution, the first residual block and the middle one, as CUT compares them (Park et al., 2020,
+    appendix C.1). The attribute `feature_widths` has their widths.
 
     Args:
         in_channels: of the source.
@@ -53,9 +59,14 @@ class ResNetTranslator(nn.Module):
             narrow = width * 2**level
             parts += _activated(nn.ConvTranspose2d(2 * narrow, narrow, 3, 2, 1, output_padding=1, bias=bias), norm)
         self.layers = nn.Sequential(*parts, nn.ReflectionPad2d(3), nn.Conv2d(width, out_channels, 7), nn.Tanh())
+        halvings = [place for place, layer in enumerate(parts) if getattr(layer, "stride", (1, 1)) == (2, 2)]
+        residual = [place for place, layer in enumerate(parts) if isinstance(layer, _Residual)]
+        self.tapped = [*halvings[:downsamplings], *dict.fromkeys([*residual[:1], *residual[(blocks - 1) // 2 :][:1]])]
+        widths = [width * 2**level for level in range(1, downsamplings + 1)]
+        self.feature_widths = (in_channels, *(widths + 2 * [inner])[: len(self.tapped)])
         init_normal(self)
 
-    def forward(self, source: Tensor) -> Tensor:
+    def forward(self, source: Tensor, encode: bool = False) -> Tensor | tuple[Tensor, ...]:
         check_images(source, self.in_channels)
         factor = 2**self.downsamplings
         if any(side % factor or side < max(2 * factor, 4) for side in source.shape[2:]):
@@ -63,7 +74,57 @@ class ResNetTranslator(nn.Module):
                 f"Expected a height and a width that {factor} divides, of at least {max(2 * factor, 4)} pixels, got "
                 f"{source.shape[2]} x {source.shape[3]}: resize or crop the images."
             )
-        return self.layers(source)
+        return self._features(source) if encode else self.layers(source)
+
+    def _features(self, source: Tensor) -> tuple[Tensor, ...]:
+        features, x = [source], source
+        for place, layer in enumerate(self.layers[: self.tapped[-1] + 1] if self.tapped else ()):
+            x = layer(x)
+            if place in self.tapped:
+                features.append(x)
+        return tuple(features)
+
+
+class PatchHeads(nn.Module):
+    """Maps of features (n, width, h, w) of several layers -> embeddings of patches (n, s, features) of length 1.
+
+    Park et al. (2020), "Contrastive learning for unpaired image-to-image translation", appendix C.1: for each layer two
+    linear layers with a ReLU between them, which every patch goes through by itself.
+
+    Args:
+        widths: of the maps, layer by layer; those of a `ResNetTranslator` are its `feature_widths`.
+        features: numbers an embedding.
+
+    Raises:
+        ValueError: from `forward`, for maps of other widths.
+    """
+
+    def __init__(self, widths: tuple[int, ...], features: int = 256) -> None:
+        super().__init__()
+        checks.sizes(widths=widths)
+        checks.whole(1, features=features)
+        self.widths = tuple(widths)
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, features), nn.ReLU(inplace=True), nn.Linear(features, features))
+            for width in widths
+        )
+        init_normal(self)
+
+    def forward(self, maps: Sequence[Tensor], places: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Embed the patches at `places`, layer by layer int64 (n, s): row * w + column."""
+        given = tuple(each.shape[1] for each in maps)
+        if given != self.widths:
+            raise ValueError(
+                f"Expected maps of the widths {self.widths}, got {given}: give the heads the generator's widths."
+            )
+        patches = (_chosen(each, place) for each, place in zip(maps, places, strict=True))
+        return tuple(normalize(head(each), dim=2) for head, each in zip(self.heads, patches, strict=True))
+
+
+def _chosen(features: Tensor, places: Tensor) -> Tensor:
+    """Of (n, c, h, w) those at `places` (n, s): (n, s, c)."""
+    pixels = features.flatten(2).transpose(1, 2)
+    return pixels.gather(1, places[:, :, None].expand(-1, -1, pixels.shape[2]))
 
 
 class LocalEnhancer(nn.Module):

@@ -4,6 +4,7 @@ from gan_modules.translation.advgan import AdvGAN
 from gan_modules.translation.bicyclegan import BicycleGAN
 from gan_modules.translation.cc_gan import CCGAN
 from gan_modules.translation.context_encoder import ContextEncoder
+from gan_modules.translation.cut import CUT
 from gan_modules.translation.cyclegan import CycleGAN
 from gan_modules.translation.drit import DRIT
 from gan_modules.translation.esrgan import ESRGAN
@@ -26,12 +27,15 @@ __all__ = [
     "AdvGAN",
     "BicycleGAN",
     "ContextEncoder",
+    "CUT",
     "CycleGAN",
     "ModeSeekingPix2Pix",
     "Pix2Pix",
-    "Pix2PixHD",
+    "StarGAN",
+    "UNIT",
 ]
     "DiscoGAN",
     "DualGAN",
 from gan_modules.translation.discogan import DiscoGAN
 from gan_modules.translation.dualgan import DualGAN
+from gan_modules.translation.stargan import StarGAN
