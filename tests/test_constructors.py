@@ -14,6 +14,7 @@ from torch import nn
 
 import datamodules
 import gan_modules
+from datamodules.emoji import Drawn
 from gan_modules import callbacks, metrics, networks
 from gan_modules.augmentation import Augmentation
 from gan_modules.divergences import Divergence
@@ -40,6 +41,7 @@ WRONG: dict[Any, list[Any]] = {
     str: [3, ""],
     tuple[int, ...]: [3, "ab", (0,), (1.5,), (True,), ("a",)],
     tuple[str, ...]: [3, "ab", (), ("",), (3,), (None,)],
+    tuple[Drawn, ...]: [3, "ab", (), ("",), (3,), (None,), ("noto",), ("noto", "noto"), ("noto", "sepia")],
     tuple[Augmentation, ...]: [3, "ab", ("color",), (3,), (None,), torch.relu],
     Sequence[Augmentation]: [3, "ab", ("color",), (3,), (None,), torch.relu],
     Sequence[float]: [3.0, "ab", (), (0.0,), (-1.0, 2.0), (math.nan,), (True,), ("a",)],
@@ -95,6 +97,7 @@ def good_arguments(kind: type) -> dict[str, Any]:
     values: dict[Any, Any] = {FeatureNetwork: FEATURES, PerceptualNetwork: Network(), str: "metric/fid"}
     values |= {nn.Module: Network(), str | Path: "nowhere", int: 8, bool: False, int | None: None}
     values |= {torch.Tensor: torch.zeros(2, 2), float: 0.5}
+    values |= {tuple[int, ...]: (8,), tuple[str, ...]: ("a", "b")}
     required = {
         name: values[hints[name]]
         for name, parameter in inspect.signature(kind).parameters.items()

@@ -22,6 +22,11 @@ LARGER = ("pairs", "coded pairs", "enlarged", "holes")
 """The kinds of data whose pictures halve once more."""
 TRANSLATED = (*TWO, *LARGER, "attacked", "context")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
+LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked"))
+LATENT_MODELS = tuple(
+    name for name, case in CASES.items() if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked")
+    name for name, case in CASES.items() if case.data not in ("pairs", "domains", "joint", "attacked", "styles")
+)
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:
@@ -38,6 +43,7 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     generator, kind = torch.Generator().manual_seed(1), CASES[name].data
     images = 2 * torch.rand(2, count, *shape_of(name), generator=generator) - 1
     if kind in ("labelled", "attacked", "encoded"):
+    if kind in ("labelled", "attacked", "styles"):
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)

@@ -74,9 +74,13 @@ class CUT(AdversarialModule):
         """Different places in [0, pixels), drawn for each of n images: int64 (n, s)."""
         return randomness.uniform(n, pixels, device=self.device).argsort(1)[:, : self.patches]
 
+    def flips(self, images: Tensor) -> Tensor:
+        """Which of the images are mirrored: bool (n, 1, 1, 1)."""
+        return randomness.uniform(len(images), 1, 1, 1, device=images.device) < 0.5 * self.flip
+
     def contrast(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Equation 4, the mean over layers (the paper: the sum); beside it the translations of the sources."""
-        mirrored = randomness.uniform(len(source), 1, 1, 1, device=source.device) < 0.5 * self.flip
+        mirrored = self.flips(source)
         fake = self.generator(torch.where(mirrored, source.flip(3), source))
         keys = self.generator(source, encode=True)
         queries = [torch.where(mirrored, each.flip(3), each) for each in self.generator(fake, encode=True)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Unpack
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
@@ -103,13 +104,12 @@ class DiscoGAN(TwoWayModule):
 
 
 def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """The sum over layers of the mean squared difference of the batches' mean features `(n, ...)`; one layer or more.
+    """The sum over layers of the mean squared difference of the batches' mean features `(n, ...)`; of no layer 0.
 
-    >>> import torch
     >>> feature_matching([torch.tensor([[0.0], [2.0]])], [torch.tensor([[3.0], [5.0]])])  # means of 1 and 4
     tensor(9.)
     """
-    return sum((mse_loss(f.mean(0), r.mean(0)) for r, f in zip(real, fake, strict=True)), fake[0].new_zeros(()))
+    return sum((mse_loss(f.mean(0), r.mean(0)) for r, f in zip(real, fake, strict=True)), torch.zeros(()))
 
 
 def _distance(images: Tensor, truth: Tensor) -> Tensor:

@@ -29,6 +29,8 @@ from gan_modules.networks import (
     DCGANEncoder,
     DCGANGenerator,
     DCGANTrunk,
+    DiscoGANDiscriminator,
+    DiscoGANGenerator,
     EBGANDiscriminator,
     FeatureDiscriminator,
     ImageClassifier,
@@ -65,6 +67,8 @@ from gan_modules.networks import (
     SRResNetGenerator,
     StackedDiscriminator,
     StackedGenerator,
+    StarGANDiscriminator,
+    StarGANGenerator,
     StyleEncoder,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
@@ -168,6 +172,11 @@ CASES = {
     "r3gan discriminator beyond 32 pixels": Case(
         lambda: _branching(R3GANDiscriminator(64, 3, 4, 4)), ((3, 64, 64),), ((),)
     ),
+    "discogan generator": Case(lambda: DiscoGANGenerator(1, 3, 4, 2), ((1, 16, 12),), ((3, 16, 12),)),
+    "discogan generator without norm": Case(lambda: DiscoGANGenerator(3, 3, 4, 1, None), ((3, 8, 8),), ((3, 8, 8),)),
+    "discogan discriminator": Case(lambda: DiscoGANDiscriminator(20, 1, 4), ((1, 20, 20),), ((), (8, 5, 5))),
+    "stargan generator": Case(lambda: StarGANGenerator(3, 3, 4, 2, 1), ((3, 16, 12), ()), ((3, 16, 12),)),
+    "stargan discriminator": Case(lambda: StarGANDiscriminator(3, 24, 1, 4, 3), ((1, 24, 24),), ((1, 3, 3), (3,))),
     "ebgan discriminator": Case(lambda: EBGANDiscriminator(3, 4, 2), ((3, 16, 12),), ((3, 16, 12), (8, 4, 3))),
     "ebgan discriminator without norm": Case(
         lambda: EBGANDiscriminator(1, 4, 3, None), ((1, 16, 16),), ((1, 16, 16), (16, 2, 2))

@@ -12,6 +12,8 @@ from gan_modules.networks import (
     BigGANGenerator,
     DCGANDiscriminator,
     DCGANGenerator,
+    DiscoGANDiscriminator,
+    DiscoGANGenerator,
     InstanceNorm,
     MLPDiscriminator,
     MLPGenerator,
@@ -23,6 +25,8 @@ from gan_modules.networks import (
     ResNetTranslator,
     StackedDiscriminator,
     StackedGenerator,
+    StarGANDiscriminator,
+    StarGANGenerator,
     UNetGenerator,
 )
 
@@ -89,3 +93,15 @@ def test_the_networks_of_pacgan_by_their_sum() -> None:
 def test_biggan_has_the_authors_numbers_for_imagenet() -> None:
     assert parameters(lambda: BigGANGenerator(num_classes=1000)) == 70_433_988
     assert parameters(lambda: BigGANDiscriminator(num_classes=1000)) + 1 == 87_982_370  # with a bias of the score
+
+
+def test_discogan_and_stargan_have_the_layers_of_the_authors() -> None:
+    halvings = sum(16 * inputs * outputs for inputs, outputs in pairwise((3, 64, 128, 256, 512)))
+    norms = 2 * (128 + 256 + 512)
+    assert parameters(DiscoGANDiscriminator) == halvings + norms + 512 * 16
+    assert parameters(DiscoGANGenerator) == 2 * halvings + norms + 2 * (256 + 128 + 64)
+    widths = (3, 64, 128, 256, 512, 1024, 2048)
+    convolutions = sum(16 * inputs * outputs + outputs for inputs, outputs in pairwise(widths))
+    assert parameters(StarGANDiscriminator) == convolutions + 2048 * 9 + 2048 * 5 * 4
+    ends, middle = 49 * 64 * (8 + 3), 2 * 16 * (64 * 128 + 128 * 256) + 12 * 9 * 256**2
+    assert parameters(StarGANGenerator) == ends + middle + 2 * (64 + 128 + 256 + 12 * 256 + 128 + 64)

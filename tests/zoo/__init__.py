@@ -13,6 +13,7 @@ from zoo import (
     style,
     styles,
     transport,
+    unpaired,
 )
 from zoo.case import Case
 
@@ -29,4 +30,5 @@ CASES: dict[str, Case] = {
     **paired.CASES,
     **inference.CASES,
     **restoration.CASES,
+    **unpaired.CASES,
 }

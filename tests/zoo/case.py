@@ -10,6 +10,8 @@ Kind = Literal[
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
     "joint", "attacked", "encoded", "enlarged", "holes", "context",
 ]  # fmt: skip
+    "images", "points", "labelled", "few labels", "pairs", "domains", "captioned", "joint", "attacked", "styles"
+]
 
 
 @dataclass(frozen=True)
