@@ -189,16 +189,23 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     tensor(2.)
     """
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).flatten(1).sum(1).mean()
+
+
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float = 0.07) -> Tensor:
     """-E log of the share that a patch's own key has among the keys of its image (Park et al., 2020, eq. 3 and 4).
+
     The cross-entropy of exp(query . key / temperature), in which the other patches of the image are the negatives. No
     gradient goes through the keys, as in the authors' `patchnce.py`.
+
+    Args:
         queries: embeddings `(n, s, d)` of s patches of each translation, of length 1.
         keys: of the same patches of the sources.
         temperature: the paper's tau.
+
     >>> keys = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
     >>> patch_nce(torch.tensor([[[1.0, 0.0], [1.0, 0.0]]]), keys, temperature=1.0)  # log(1 + 1/e), log(1 + e)
     tensor(0.8133)
+    """
     logits = queries @ keys.detach().transpose(1, 2) / temperature
     own = torch.arange(queries.shape[1], device=queries.device).expand(len(queries), -1)
     return cross_entropy(logits.flatten(0, 1), own.flatten())

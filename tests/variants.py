@@ -24,8 +24,9 @@ TRANSLATED = (*TWO, *LARGER, "attacked", "context")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked"))
 LATENT_MODELS = tuple(
-    name for name, case in CASES.items() if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked")
-    name for name, case in CASES.items() if case.data not in ("pairs", "domains", "joint", "attacked", "styles")
+    name
+    for name, case in CASES.items()
+    if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked", "styles")
 )
 
 
@@ -42,8 +43,7 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     """Random data of the kind that the variant wants."""
     generator, kind = torch.Generator().manual_seed(1), CASES[name].data
     images = 2 * torch.rand(2, count, *shape_of(name), generator=generator) - 1
-    if kind in ("labelled", "attacked", "encoded"):
-    if kind in ("labelled", "attacked", "styles"):
+    if kind in ("labelled", "attacked", "encoded", "styles"):
         return images[0], torch.arange(count) % CLASSES
     if kind == "captioned":
         return images[0], torch.randint(0, 30, (count, 9), generator=generator)

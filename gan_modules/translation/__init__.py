@@ -6,8 +6,10 @@ from gan_modules.translation.cc_gan import CCGAN
 from gan_modules.translation.context_encoder import ContextEncoder
 from gan_modules.translation.cut import CUT
 from gan_modules.translation.cyclegan import CycleGAN
+from gan_modules.translation.discogan import DiscoGAN
 from gan_modules.translation.drit import DRIT
 from gan_modules.translation.esrgan import ESRGAN
+from gan_modules.translation.dualgan import DualGAN
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix

@@ -9,9 +9,10 @@ from gan_modules import AdversarialModule
 Kind = Literal[
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
     "joint", "attacked", "encoded", "enlarged", "holes", "context",
+    "joint", "attacked", "encoded",
+    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint",
+    "attacked", "encoded", "styles",
 ]  # fmt: skip
-    "images", "points", "labelled", "few labels", "pairs", "domains", "captioned", "joint", "attacked", "styles"
-]
 
 
 @dataclass(frozen=True)
