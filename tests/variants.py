@@ -28,6 +28,7 @@ LATENT_MODELS = tuple(
     for name, case in CASES.items()
     if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked", "styles")
 )
+LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked", "styles"))
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:

@@ -60,7 +60,7 @@ class ResNetTranslator(nn.Module):
             parts += _activated(nn.ConvTranspose2d(2 * narrow, narrow, 3, 2, 1, output_padding=1, bias=bias), norm)
         self.layers = nn.Sequential(*parts, nn.ReflectionPad2d(3), nn.Conv2d(width, out_channels, 7), nn.Tanh())
         halvings = [place for place, layer in enumerate(parts) if getattr(layer, "stride", (1, 1)) == (2, 2)]
-        residual = [place for place, layer in enumerate(parts) if isinstance(layer, _Residual)]
+        residual = [place for place, layer in enumerate(parts) if isinstance(layer, Residual)]
         self.tapped = [*halvings[:downsamplings], *dict.fromkeys([*residual[:1], *residual[(blocks - 1) // 2 :][:1]])]
         widths = [width * 2**level for level in range(1, downsamplings + 1)]
         self.feature_widths = (in_channels, *(widths + 2 * [inner])[: len(self.tapped)])

@@ -31,10 +31,12 @@ __all__ = [
     "ContextEncoder",
     "CUT",
     "CycleGAN",
+from gan_modules.translation.stargan import StarGAN
+    "DiscoGAN",
+    "DualGAN",
     "ModeSeekingPix2Pix",
     "Pix2Pix",
     "StarGAN",
-    "UNIT",
 ]
     "DiscoGAN",
     "DualGAN",

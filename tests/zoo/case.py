@@ -12,6 +12,7 @@ Kind = Literal[
     "joint", "attacked", "encoded",
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint",
     "attacked", "encoded", "styles",
+    "joint", "attacked", "encoded", "styles",
 ]  # fmt: skip
 
 
