@@ -47,7 +47,6 @@ PALETTE = torch.tensor(
 """The colours by which "labels2colour" sorts pixels."""
 Hole = Literal["centre", "anywhere"]
 Drawn = Literal["noto", "twemoji", "lines", "grey"]
-Task = Literal["grey2colour", "lines2colour", "small2large"]
 
 
 @cache

@@ -20,15 +20,8 @@ TWO = ("pairs", "coded pairs", "domains", "coded domains", "joint")
 """The kinds of data that have two pictures, or pictures of two domains."""
 LARGER = ("pairs", "coded pairs", "enlarged", "holes")
 """The kinds of data whose pictures halve once more."""
-TRANSLATED = (*TWO, *LARGER, "attacked", "context")
+TRANSLATED = (*TWO, *LARGER, "attacked", "context", "styles")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
-LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked"))
-LATENT_MODELS = tuple(
-    name
-    for name, case in CASES.items()
-    if case.data not in ("pairs", "coded pairs", "domains", "joint", "attacked", "styles")
-)
-LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in (*TWO, "attacked", "styles"))
 
 
 def build(name: str, own: bool = False, seed: int = 0, **options: Any) -> AdversarialModule:

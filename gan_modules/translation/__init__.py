@@ -8,18 +8,20 @@ from gan_modules.translation.cut import CUT
 from gan_modules.translation.cyclegan import CycleGAN
 from gan_modules.translation.discogan import DiscoGAN
 from gan_modules.translation.drit import DRIT
-from gan_modules.translation.esrgan import ESRGAN
 from gan_modules.translation.dualgan import DualGAN
+from gan_modules.translation.esrgan import ESRGAN
 from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix
 from gan_modules.translation.pix2pixhd import Pix2PixHD
 from gan_modules.translation.spade import SPADE
 from gan_modules.translation.srgan import SRGAN
+from gan_modules.translation.stargan import StarGAN
 from gan_modules.translation.unit import UNIT
 
 __all__ = [
     "CCGAN",
+    "CUT",
     "DRIT",
     "ESRGAN",
     "MUNIT",
@@ -29,17 +31,10 @@ __all__ = [
     "AdvGAN",
     "BicycleGAN",
     "ContextEncoder",
-    "CUT",
     "CycleGAN",
-from gan_modules.translation.stargan import StarGAN
     "DiscoGAN",
     "DualGAN",
     "ModeSeekingPix2Pix",
     "Pix2Pix",
     "StarGAN",
 ]
-    "DiscoGAN",
-    "DualGAN",
-from gan_modules.translation.discogan import DiscoGAN
-from gan_modules.translation.dualgan import DualGAN
-from gan_modules.translation.stargan import StarGAN

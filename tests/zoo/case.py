@@ -8,11 +8,7 @@ from gan_modules import AdversarialModule
 
 Kind = Literal[
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
-    "joint", "attacked", "encoded", "enlarged", "holes", "context",
-    "joint", "attacked", "encoded",
-    "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "captioned", "joint",
-    "attacked", "encoded", "styles",
-    "joint", "attacked", "encoded", "styles",
+    "joint", "attacked", "encoded", "enlarged", "holes", "context", "styles",
 ]  # fmt: skip
 
 
