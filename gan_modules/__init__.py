@@ -23,6 +23,7 @@ from gan_modules.translation import (
     DualGAN,
     ModeSeekingPix2Pix,
     Pix2Pix,
+    Pix2PixHD,
     StarGAN,
 )
 from gan_modules.unconditional import (

@@ -56,7 +56,7 @@ from gan_modules.networks.styled import (
 )
 from gan_modules.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, StyleGAN2Mapping
 from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
-from gan_modules.networks.translator import PatchHeads, ResNetTranslator
+from gan_modules.networks.translator import LocalEnhancer, PatchHeads, ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
 
 __all__ = [
@@ -118,9 +118,9 @@ __all__ = [
     "ResNetEncoder",
     "ResNetGenerator",
     "ResNetTranslator",
+    "SPADEGenerator",
     "SRGANDiscriminator",
     "SRResNetGenerator",
-    "SPADEGenerator",
     "ScoreHead",
     "SelfAttention",
     "SelfAttentionDiscriminator",

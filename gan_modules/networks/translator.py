@@ -1,9 +1,9 @@
-"""The generator of CycleGAN, and the heads that CUT puts on its features."""
+"""The generators of CycleGAN and pix2pixHD, and the heads that CUT puts on the former's features."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import avg_pool2d, normalize
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_images

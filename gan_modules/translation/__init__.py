@@ -36,5 +36,6 @@ __all__ = [
     "DualGAN",
     "ModeSeekingPix2Pix",
     "Pix2Pix",
+    "Pix2PixHD",
     "StarGAN",
 ]
