@@ -134,8 +134,9 @@ class PointNetworks:
         """How each model is built. What the protocol does not name is of the model's own paper.
 
         WGAN-GP has the penalty and Adam of the authors' gan_toy.py, and DRAGAN that penalty too: 10 would hold the
-        slope of a discriminator to 1 between modes that are 0.01 wide. WGAN is as algorithm 1 has it, without warm-up;
-        UnrolledGAN's discriminator has the slower rate of the authors' notebook, without which its objective saturates.
+        slope of a discriminator to 1 between modes that are 0.01 wide. WGAN is as algorithm 1 has it, without warm-up.
+        SNGAN has its paper's betas: with momentum a score of bounded slope goes round the equilibrium. UnrolledGAN's
+        discriminator has the slower rate of the authors' notebook, without which its objective saturates.
         """
         average: dict[str, Any] = {"average_decay": self.average_decay}
         adam = {"learning_rate": self.rate, "betas": self.betas} | average
@@ -154,7 +155,9 @@ class PointNetworks:
             ),
             "wgan_div": lambda: WGANDiv(g(), d(), 2, **adam),
             "dragan": lambda: DRAGAN(g(), d(), 2, penalty_weight=0.1, **adam),
-            "sngan": lambda: SNGAN(g(), spectrally_normalised(d()), 2, **two),
+            "sngan": lambda: SNGAN(
+                g(), spectrally_normalised(d()), 2, **rates(self.rate), betas=(0.0, 0.9), **average
+            ),
             "r1_gan": lambda: R1GAN(g(), d(), 2, learning_rate=self.rate, **average),
             "r3gan": lambda: R3GAN(g(), d(), 2, 1.0, 1.0, last_learning_rate=self.rate, burn_in=0, **average),
             "gmmn": lambda: GMMN(g(), 2, (1e-3, 1e-2, 0.1, 1, 10), **adam),
