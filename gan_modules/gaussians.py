@@ -12,14 +12,19 @@ def drawn(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     return mean + (0.5 * log_variance).exp() * noise
 
 
-def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, 1)), summed over all but the first dimension, `(n,)` (the same, appendix B).
+def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, I)), a sum over the numbers of a code and a mean over the batch.
+
+    Kingma and Welling (2014), "Auto-encoding variational Bayes", appendix B.
+
+    Args:
+        mean, log_variance: `(n, ...)`.
 
     >>> import torch
-    >>> divergence_from_normal(torch.tensor([[0.0, 0.0], [2.0, 0.0]]), torch.zeros(2, 2))
-    tensor([0., 2.])
+    >>> kl_to_normal(torch.tensor([[2.0, 0.0]]), torch.zeros(1, 2))
+    tensor(2.)
     """
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(1)
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).flatten(1).sum(1).mean()
 
 
 def half_square(x: Tensor, mean: Tensor) -> Tensor:

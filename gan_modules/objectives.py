@@ -176,21 +176,6 @@ def over_scales(objective: Callable[..., Tensor], *scores: Tensor | Sequence[Ten
     return sum(terms[1:], terms[0])
 
 
-def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, I)), a sum over the numbers of a code and a mean over the batch.
-
-    Kingma and Welling (2014), "Auto-encoding variational Bayes", appendix B.
-
-    Args:
-        mean, log_variance: `(n, ...)`.
-
-    >>> import torch
-    >>> kl_to_normal(torch.tensor([[2.0, 0.0]]), torch.zeros(1, 2))
-    tensor(2.)
-    """
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).flatten(1).sum(1).mean()
-
-
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float = 0.07) -> Tensor:
     """-E log of the share that a patch's own key has among the keys of its image (Park et al., 2020, eq. 3 and 4).
 

@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 from gan_modules import checks
 from gan_modules.adversarial import adam
 from gan_modules.batches import images_of
-from gan_modules.gaussians import divergence_from_normal, drawn, half_square
+from gan_modules.gaussians import drawn, half_square, kl_to_normal
 from gan_modules.inferring import InferringModule
 from gan_modules.latent import LatentMechanics
 
@@ -46,7 +46,7 @@ class VAE(InferringModule):
         """Minus the bound of equation 10, of one sample an image and but for a constant; beside it both its terms."""
         mean, log_variance = self.gaussian(real)
         codes = drawn(mean, log_variance, self.normal(*mean.shape))
-        divergence = divergence_from_normal(mean, log_variance).mean()
+        divergence = kl_to_normal(mean, log_variance)
         error = half_square(real, self(codes)).mean() / self.variance
         return divergence + error, divergence, error
 

@@ -9,7 +9,7 @@ from torch.optim import Optimizer, RMSprop
 
 from gan_modules import checks
 from gan_modules.batches import images_of
-from gan_modules.gaussians import divergence_from_normal, drawn, half_square
+from gan_modules.gaussians import drawn, half_square, kl_to_normal
 from gan_modules.inferring import InferringModule
 from gan_modules.latent import LatentMechanics
 from gan_modules.objectives import minimax_discriminator, minimax_generator
@@ -72,7 +72,7 @@ class VAEGAN(InferringModule):
         """L_prior + L_llike (equations 6 and 7), and both of them."""
         mean, log_variance = self.gaussian(real)
         rebuilt = self(drawn(mean, log_variance, self.normal(*mean.shape)))
-        prior, likelihood = divergence_from_normal(mean, log_variance).mean(), self.likelihood(real, rebuilt)[0]
+        prior, likelihood = kl_to_normal(mean, log_variance), self.likelihood(real, rebuilt)[0]
         return prior + likelihood, prior, likelihood
 
     def decoder_loss(self, real: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch.nn.functional import l1_loss
 from gan_modules import checks
 from gan_modules.adversarial import Mechanics, adam, frozen
 from gan_modules.batches import two_images_of
-from gan_modules.objectives import kl_to_normal, least_squares, over_scales
+from gan_modules.gaussians import drawn, kl_to_normal
+from gan_modules.objectives import least_squares, over_scales
 from gan_modules.schedules import constant_then_linear, scheduled
 from gan_modules.translating import CodedModule
 
@@ -73,7 +74,7 @@ class BicycleGAN(CodedModule):
     def generator_loss(self, source: Tensor, target: Tensor) -> tuple[Tensor, ...]:
         """Equation 9 for generator and encoder; beside it distances to target and code, and both translations."""
         mean, log_variance = self.encoder(target)
-        encoded = mean + (log_variance / 2).exp() * self.normal(*mean.shape)
+        encoded = drawn(mean, log_variance, self.normal(*mean.shape))
         random = self.codes(len(source))
         fake_encoded, fake_random = self.generator(source, encoded), self.generator(source, random)
         deceit = over_scales(_real, self.discriminator_encoded(fake_encoded))

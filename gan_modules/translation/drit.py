@@ -11,7 +11,8 @@ from torch.nn.functional import l1_loss, softplus
 from gan_modules import checks
 from gan_modules.adversarial import Mechanics, adam, frozen
 from gan_modules.batches import two_images_of
-from gan_modules.objectives import kl_to_normal, minimax_discriminator, non_saturating_generator, over_scales
+from gan_modules.gaussians import drawn, kl_to_normal
+from gan_modules.objectives import minimax_discriminator, non_saturating_generator, over_scales
 from gan_modules.penalties import mode_seeking
 from gan_modules.schedules import constant_then_linear, scheduled
 from gan_modules.translating import TwoWayModule, several
@@ -139,8 +140,7 @@ class DRIT(TwoWayModule):
     def attributed(self, encoder: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         """Attributes drawn from what their encoder says of images, and their divergence from the prior."""
         mean, log_variance = encoder(images)
-        drawn = mean + (log_variance / 2).exp() * self.normal(*mean.shape)
-        return drawn, kl_to_normal(mean, log_variance)
+        return drawn(mean, log_variance, self.normal(*mean.shape)), kl_to_normal(mean, log_variance)
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         """Section 3, all but the drawn attributes; beside it the cross-cycle's distance and the translations."""

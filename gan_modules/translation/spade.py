@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from gan_modules import checks
 from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import two_images_of
+from gan_modules.gaussians import drawn, kl_to_normal
 from gan_modules.matching import feature_matching, scores
-from gan_modules.objectives import hinge_discriminator, kl_to_normal, over_scales, wasserstein_generator
+from gan_modules.objectives import hinge_discriminator, over_scales, wasserstein_generator
 from gan_modules.schedules import constant_then_linear, scheduled
 from gan_modules.translating import CodedModule, PairedModule
 
@@ -84,7 +85,7 @@ class SPADE(CodedModule):
         if self.encoder is None:
             return self.generator(labels), torch.zeros((), device=labels.device)
         mean, log_variance = self.encoder(target)
-        code = mean + (log_variance / 2).exp() * self.normal(*mean.shape)
+        code = drawn(mean, log_variance, self.normal(*mean.shape))
         return self.generator(labels, code), kl_to_normal(mean, log_variance)
 
     def generator_loss(self, labels: Tensor, target: Tensor) -> tuple[Tensor, ...]:

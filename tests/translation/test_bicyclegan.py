@@ -11,8 +11,9 @@ from torch.func import functional_call
 from torch.nn.utils import parameters_to_vector
 
 from gan_modules import BicycleGAN, randomness
+from gan_modules.gaussians import kl_to_normal
 from gan_modules.networks import PatchDiscriminator, PyramidDiscriminator, ResNetEncoder, UNetGenerator
-from gan_modules.objectives import kl_to_normal, over_scales
+from gan_modules.objectives import over_scales
 from transcribed import assert_same, unreached
 from variants import trainer
 

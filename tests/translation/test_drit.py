@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_modules import DRIT
 from gan_modules.adversarial import AdversarialModule
-from gan_modules.objectives import kl_to_normal
+from gan_modules.gaussians import kl_to_normal
 from gan_modules.randomness import Stream, using
 from transcribed import assert_same, unreached
 from variants import build, loader, trainer
