@@ -82,11 +82,11 @@ class CUT(AdversarialModule):
         """Equation 4, the mean over layers (the paper: the sum); beside it the translations of the sources."""
         mirrored = self.flips(source)
         fake = self.generator(torch.where(mirrored, source.flip(3), source))
-        keys = self.generator(source, encode=True)
         queries = [torch.where(mirrored, each.flip(3), each) for each in self.generator(fake, encode=True)]
-        places = [self.places(len(each), each[0, 0].numel()) for each in keys]
-        pairs = zip(self.heads(queries, places), self.heads(keys, places), strict=True)
-        losses = [patch_nce(query, key, self.temperature) for query, key in pairs]
+        places = [self.places(len(each), each[0, 0].numel()) for each in queries]
+        with torch.no_grad():  # no gradient goes through the keys
+            keys = self.heads(self.generator(source, encode=True), places)
+        losses = [patch_nce(*pair, self.temperature) for pair in zip(self.heads(queries, places), keys, strict=True)]
         return torch.stack(losses).mean(), fake
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
