@@ -2,10 +2,11 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from torchmetrics import Metric
 
-from gan_modules import metrics
+from gan_modules import checks, metrics
 from gan_modules.callbacks.scores import Scorer, Scores
 from gan_modules.callbacks.views import View
 from gan_modules.metrics.perceptual import Backbone, PerceptualNetwork
@@ -39,6 +40,8 @@ class Diversity(Scores):
         every_n_epochs: int = 1,
     ) -> None:
         super().__init__(every_n_epochs, num_samples)
+        checks.choice(get_args(Backbone), backbone="alex" if backbone is None else backbone)
+        checks.whole(16, resize=16 if resize is None else resize)
         self.backbone, self.weights, self.resize = backbone, weights, resize
 
     @cached_property

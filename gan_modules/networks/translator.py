@@ -158,6 +158,7 @@ class LocalEnhancer(nn.Module):
     ) -> None:
         super().__init__()
         checks.whole(0, local_blocks=local_blocks)
+        checks.whole(1, width=width)
         coarse, bias = ResNetTranslator(in_channels, out_channels, 2 * width, blocks, downsamplings, norm), norm is None
         self.in_channels, self.factor = in_channels, 2 ** (downsamplings + 1)
         self.coarse = coarse.layers[:-3]  # all but padding, convolution and tanh

@@ -45,7 +45,7 @@ class Pix2Pix(PairedModule):
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(**mechanics)
-        self.save_hyperparameters(ignore=["generator", "discriminator"])
+        self.save_hyperparameters(ignore=["generator", "discriminator", "distance"])
         checks.not_negative(l1_weight=l1_weight, adversarial_weight=adversarial_weight)
         checks.function(distance=distance)
         checks.whole(0, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
