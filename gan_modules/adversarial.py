@@ -65,6 +65,9 @@ class AdversarialModule(LightningModule):
     persistent: ClassVar[tuple[str, ...]] = ("batches_seen", "generator_steps", "seed")
     """Names of the attributes that a checkpoint carries beside the state dict."""
 
+    at_rest: ClassVar[tuple[str, ...]] = ()
+    """Names of networks, or of None, that stay in evaluation mode while the others train."""
+
     def __init__(self, **mechanics: Unpack[Mechanics]) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -92,6 +95,14 @@ class AdversarialModule(LightningModule):
         self._divisions: dict[int, _Division] = {}
         self._descending = "a gradient"
         self._unread: list[tuple[int, str, Tensor, torch.cuda.Event]] = []
+
+    def train(self, mode: bool = True) -> Self:
+        """As torch's, but for the networks of `at_rest`."""
+        super().train(mode)
+        for network in (getattr(self, name) for name in self.at_rest):
+            if network is not None:
+                network.eval()
+        return self
 
     def register_generators(self, *names: str) -> None:
         """Say which attributes are generators: their optimizer's steps are counted and their averages kept."""

@@ -37,6 +37,8 @@ class AdvGAN(AdversarialModule):
         given: the classifier as it was given, alone in a tuple.
     """
 
+    at_rest = ("classifier",)
+
     def __init__(
         self,
         generator: nn.Module,
@@ -104,11 +106,6 @@ class AdvGAN(AdversarialModule):
         fake = self(real)
         named = {"before": self.classifier(real).argmax(1), "after": self.classifier(fake).argmax(1)}
         return {"source": real, "real": real, "fake": fake, "labels": labels, **named}
-
-    def train(self, mode: bool = True) -> "AdvGAN":
-        super().train(mode)
-        self.classifier.eval()
-        return self
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

@@ -44,6 +44,8 @@ class ESRGAN(PairedModule):
         psnr_generator: the generator as pretraining left it; its weights are buffers.
     """
 
+    at_rest = ("features", "psnr_generator")
+
     def __init__(
         self,
         generator: nn.Module,
@@ -116,13 +118,6 @@ class ESRGAN(PairedModule):
         loss, distance, fake = self.descend(generator_optimizer, self.generator_loss, source, target)
         self.record(generator=loss, l1=distance)
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, target, fake))
-
-    def train(self, mode: bool = True) -> "ESRGAN":
-        super().train(mode)
-        for network in (self.features, self.psnr_generator):
-            if network is not None:
-                network.eval()
-        return self
 
     def generator_rate(self, step: int) -> float:
         """The generator's learning rate after so many of its steps, in units of `learning_rate`."""

@@ -41,6 +41,8 @@ class MUNIT(TwoWayModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    at_rest = ("perceptual",)
+
     def __init__(
         self,
         content_encoder_x: nn.Module,
@@ -143,12 +145,6 @@ class MUNIT(TwoWayModule):
         views, (x, y) = super().validation_step(batch, batch_idx), two_images_of(batch)
         views["x_to_y"]["samples"], views["y_to_x"]["samples"] = several(self, x), several(self.inverse, y)
         return views
-
-    def train(self, mode: bool = True) -> "MUNIT":
-        super().train(mode)
-        if self.perceptual is not None:
-            self.perceptual.eval()
-        return self
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = halving(self.halving_steps)

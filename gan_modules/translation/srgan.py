@@ -32,6 +32,8 @@ class SRGAN(PairedModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    at_rest = ("features",)
+
     def __init__(
         self,
         generator: nn.Module,
@@ -88,12 +90,6 @@ class SRGAN(PairedModule):
         loss, content, fake = self.descend(generator_optimizer, self.generator_loss, source, target)
         self.record(generator=loss, content=content)
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, target, fake))
-
-    def train(self, mode: bool = True) -> "SRGAN":
-        super().train(mode)
-        if self.features is not None:
-            self.features.eval()
-        return self
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         ends = (self.discriminator, self.decay_steps), (self.generator, self.pretraining_steps + self.decay_steps)
