@@ -46,6 +46,7 @@ _NOISE = (
     ".*is not empty",
     "The dirpath has changed",
     "Be aware that when using `ckpt_path`",
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # those that are frozen
 )
 _LOGGERS = {
     "wandb": "lightning.pytorch.loggers.WandbLogger",

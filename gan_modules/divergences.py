@@ -1,8 +1,8 @@
 """The f-divergences of f-GAN (Nowozin, Cseke and Tomioka, 2016): D_f(P, Q) = E_Q f(p / q), from below.
 
-For every function T, E_P T - E_Q f*(T) <= D_f(P, Q) (equation 4), with equality at T = f'(p / q) (equation 5). A
-network's raw score v becomes T by the output activation g_f (section 2.4, tables 2 and 6), which keeps it where the
-conjugate f* is finite. All functions take tensors of any shape and floating type and are differentiable.
+For every function T, E_P T - E_Q f*(T) <= D_f(P, Q), with equality at T = f'(p / q). A network's raw
+score v becomes T by the output activation g_f, which keeps it where the conjugate f* is finite. All functions take
+tensors of any shape and floating type and are differentiable.
 
 f* is the paper's: the largest of u t - f(u) over u >= 0, or, for `pearson` left of f'(0), over all u, which is no
 smaller, so that the bound stays one. Outside the domain of f* its formula means nothing.
@@ -35,7 +35,7 @@ class Divergence:
         activation: score v -> T = g_f(v), increasing.
         conjugate: T -> f*(T).
         conjugate_of_activation: v -> f*(g_f(v)), right also where T rounds to the end of the domain of f*.
-        threshold: f'(1): a T above it says that x is real (section 2.4).
+        threshold: f'(1): a T above it says that x is real (section 3.2).
         supremum: the upper end of the domain of f*; `total_variation` has the lower end -1/2, the others have none.
     """
 
@@ -57,7 +57,7 @@ class Divergence:
         return (q * self.f(p / q)).sum()
 
     def bound(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E g_f(V(x)) - E f*(g_f(V(G(z)))): the discriminator ascends it, the generator descends it (section 2.4).
+        """E g_f(V(x)) - E f*(g_f(V(G(z)))): the discriminator ascends it, the generator descends it.
 
         Args:
             real, fake: scores of any shape, of which the mean is taken.

@@ -124,7 +124,7 @@ def path_lengths(generator: Network, styles: Tensor) -> Tensor:
 def mode_seeking(samples: Tensor, z: Tensor, eps: float = 1e-5) -> Tensor:
     """1 / (d(I1, I2) / d(z1, z2) + eps): large where generated samples lie closer than their noise (Mao et al., 2019).
 
-    The paper's ratio (equation 4) as its authors' code minimises it; d is the mean absolute difference, over the batch.
+    The paper's ratio as its authors' code minimises it; d is the mean absolute difference, over the batch.
 
     Args:
         samples: generated, `(2n, ...)`; the i-th and the (i + n)-th are a pair.

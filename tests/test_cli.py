@@ -55,8 +55,11 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
         if not name.endswith("_paper")
     ],
 )
-def test_a_preset_trains_and_leaves_its_files(name: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_preset_trains_and_leaves_its_files(
+    name: str, run: Run, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
     folder = run("--model", name)
+    assert not [each for each in recwarn if "eval mode" in str(each.message)]  # which frozen networks are in
     assert folder.parent.name == name
     for file in ("config.yaml", "metrics.csv", "checkpoints/last.ckpt", "samples/last.png", "samples/batch-000002.png"):
         assert (folder / file).stat().st_size > 0
@@ -87,7 +90,7 @@ def test_a_paper_preset_trains_on_the_shipped_pictures(name: str, run: Run) -> N
     assert (folder / "checkpoints" / "last.ckpt").exists()
 
 
-PAPERS = {  # what REFERENCES and the papers' code say
+PAPERS = {  # what the papers and their authors' code say
     "cyclegan": {"cycle_weight": 10, "identity_weight": 0.5, "history_size": 50, "learning_rate": 2e-4},
     "pix2pix": {"l1_weight": 100, "learning_rate": 2e-4, "constant_epochs": 100, "decay_epochs": 100},
     "wgan_gp": {"n_critic": 5, "penalty_weight": 10, "generator_batch": 2, "betas": [0, 0.9], "learning_rate": 2e-4},
@@ -99,6 +102,7 @@ PAPERS = {  # what REFERENCES and the papers' code say
     "unit": {"reconstruction_weight": 10, "kl_weight": 0.01, "cycle_weight": 10, "cycle_kl_weight": 0.01},
     "munit": {"reconstruction_weight": 10, "content_weight": 1, "style_weight": 1, "style_dim": 8},
     "drit": {"cycle_weight": 10, "kl_weight": 0.01, "content_learning_rate": 4e-5, "content_every": 3},
+    "esrgan": {"adversarial_weight": 5e-3, "l1_weight": 1e-2, "learning_rate": 1e-4, "betas": [0.9, 0.999]},
     "pggan": {"drift_weight": 1e-3, "penalty_weight": 10, "betas": [0, 0.99], "learning_rate": 1e-3},
 }
 

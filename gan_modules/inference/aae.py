@@ -17,11 +17,11 @@ class AAE(InferringModule):
     """An autoencoder whose codes are made to follow the prior by a discriminator of codes, in place of a divergence.
 
     Args:
-        encoder: maps images to codes `(n, latent_dim)`, or to means and log variances of these; section 2 has both.
+        encoder: maps images to codes `(n, latent_dim)`, or to means and log variances of these; the paper has both.
         generator: the decoder, maps codes to images in [-1, 1].
         discriminator: maps codes to scores `(n,)`; those of the prior are the real ones.
-        latent_dim: dimensions of the standard normal noise (MNIST in section 3: 8).
-        reconstruction_learning_rate, regularisation_learning_rate, betas: of Adam (the paper has SGD with momentum).
+        latent_dim: dimensions of the standard normal noise.
+        reconstruction_learning_rate, regularisation_learning_rate, betas: of Adam, of both phases.
         mechanics: see `gan_modules.latent.LatentMechanics`; no discriminator is shown images, so there is nothing to
             augment.
     """

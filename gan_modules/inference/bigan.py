@@ -17,7 +17,7 @@ from gan_modules.objectives import minimax_discriminator
 class BiGAN(InferringModule):
     """The discriminator sees pairs: images with their codes, and what is generated with its noise.
 
-    Where it is deceived, the encoder inverts the generator (BiGAN, theorem 2), which no reconstruction error asks for.
+    Where it is deceived, the encoder inverts the generator (BiGAN's theorem), which no reconstruction error asks for.
     Both papers are of 2016 (ICLR 2017), and one game; the encoder is a function in the first, a distribution in ALI.
 
     Args:
@@ -51,8 +51,8 @@ class BiGAN(InferringModule):
     def players_loss(self, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Algorithm 1 of ALI: both players' losses on the same pairs, each of which reaches its player alone.
 
-        The second is that of encoder and generator: the discriminator's (BiGAN, equation 3) with the sides exchanged,
-        as in section 3.4 of BiGAN and in the code of both.
+        The second is that of encoder and generator: the discriminator's with the sides exchanged, as in the code of
+        both papers.
         """
         codes, z = self.inferred(real), self.prior(len(real))
         fake = self(z)

@@ -27,11 +27,12 @@ class VAEGAN(InferringModule):
         generator: the decoder, maps codes to images in [-1, 1].
         discriminator: maps images to scores `(n,)` and to the features `(n, ...)` of one of its hidden layers.
         latent_dim: dimensions of the standard normal noise (authors' code: 128).
-        likelihood_weight: of the likelihood against the game, for the decoder alone (the paper's gamma; 1e-5 in the
-            authors' celeba_aegan.py), a sum over features being weighed against a score.
+        likelihood_weight: of the likelihood against the game, for the decoder alone (the paper's gamma; in the
+            authors' celeba_aegan.py 1e-5, or 1e-6 where the game is without rebuilt images), a sum over features being
+            weighed against a score.
         generator_objective: scores of generated samples -> the decoder's part of the game; the paper's is
             `minimax_generator`.
-        learning_rate: of RMSprop (section 4: 3e-4).
+        learning_rate: of RMSprop (the authors' aegan.py: 0.02 / 64, which is 3e-4, and falls).
         mechanics: see `gan_modules.latent.LatentMechanics`; augmentations, which would change an image and its
             reconstruction differently, are refused.
     """
@@ -60,7 +61,7 @@ class VAEGAN(InferringModule):
         return []
 
     def likelihood(self, real: Tensor, rebuilt: Tensor) -> tuple[Tensor, Tensor]:
-        """L_llike of equation 7, the mean over images, and the scores of the rebuilt ones.
+        """L_llike, of a hidden layer, the mean over images, and the scores of the rebuilt ones.
 
         Both sides are one batch for the discriminator, as in the authors' code.
         """
@@ -69,21 +70,21 @@ class VAEGAN(InferringModule):
         return half_square(of_real, of_rebuilt).mean(), scores[: len(real)]
 
     def encoder_loss(self, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """L_prior + L_llike (equations 6 and 7), and both of them."""
+        """L_prior + L_llike, and both of them."""
         mean, log_variance = self.gaussian(real)
         rebuilt = self(drawn(mean, log_variance, self.normal(*mean.shape)))
         prior, likelihood = kl_to_normal(mean, log_variance), self.likelihood(real, rebuilt)[0]
         return prior + likelihood, prior, likelihood
 
     def decoder_loss(self, real: Tensor) -> Tensor:
-        """gamma L_llike - L_GAN (section 2.3), of which the codes have no gradient."""
+        """gamma L_llike - L_GAN, of which the codes have no gradient."""
         likelihood, of_rebuilt = self.likelihood(real, self(self.inferred(real).detach()))
         of_drawn, _ = self.discriminator(self.sample(len(real)))
         game = self.generator_objective(of_rebuilt) + self.generator_objective(of_drawn)
         return self.likelihood_weight * likelihood + game
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
-        """-L_GAN of section 2.3: against samples of the posterior, rebuilt images, and against those of the prior."""
+        """-L_GAN: against samples of the posterior, rebuilt images, and against those of the prior."""
         of_rebuilt, _ = self.discriminator(self(self.inferred(real)).detach())
         of_drawn, _ = self.discriminator(self.sample(len(real)).detach())
         return minimax_discriminator(self.discriminator(real)[0], of_rebuilt) - minimax_generator(of_drawn)

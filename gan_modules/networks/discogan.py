@@ -13,9 +13,9 @@ from gan_modules.networks.layers import Norm, normalised
 class DiscoGANGenerator(nn.Module):
     """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1].
 
-    Kim et al. (2017), "Learning to discover cross-domain relations with generative adversarial networks", section 3.3
-    and the authors' `model.py`: convolutions of 4 x 4 that halve the size down to 4 of 64 pixels, and transposed ones
-    back, with nothing that leads around them. The authors' images lie in [0, 1] and end in a sigmoid, ours in a tanh.
+    Kim et al. (2017), "Learning to discover cross-domain relations with generative adversarial networks", by the
+    authors' `model.py`: convolutions of 4 x 4 that halve the size down to 4 of 64 pixels, and transposed ones back,
+    with nothing that leads around them. The authors' images lie in [0, 1] and end in a sigmoid, ours in a tanh.
 
     Args:
         in_channels: of the source.
@@ -64,7 +64,7 @@ class DiscoGANGenerator(nn.Module):
 class DiscoGANDiscriminator(nn.Module):
     """Images (n, channels, h, w) -> (scores (n,), and features of every layer but the first (n, maps, h', w'), ...).
 
-    Kim et al. (2017), section 3.3 and the authors' `model.py`: DCGAN's discriminator, whose features are matched.
+    Kim et al. (2017), by the authors' `model.py`: DCGAN's discriminator, whose features are matched.
 
     Args:
         image_size: 4, 5, 6 or 7 times a power of two, at least 8.

@@ -16,7 +16,7 @@ class SRResNetGenerator(nn.Module):
     """Images (n, in_channels, h, w) -> images (n, out_channels, scale h, scale w), around [-1, 1].
 
     Ledig et al. (2017), "Photo-realistic single image super-resolution using a generative adversarial network",
-    section 2.1.1 and figure 4: residual blocks under one long skip, then sub-pixel convolutions; nothing bounds the
+    section 2.1 and figure 4: residual blocks under one long skip, then sub-pixel convolutions; nothing bounds the
     output.
 
     Args:

@@ -18,8 +18,8 @@ class ResNetTranslator(nn.Module):
     c7s1-64, d128, d256, R256 nine times, u128, u64, c7s1-3, all padded by reflection.
 
     With `encode=True` the first half alone is run, and maps of features come back, each (n, width, h', w'): the images,
-    every halving's convolution, the first residual block and the middle one, as CUT compares them (Park et al., 2020,
-    appendix C.1). The attribute `feature_widths` has their widths.
+    every halving's convolution, the first residual block and the middle one, as CUT compares them (Park et al., 2020).
+    The attribute `feature_widths` has their widths.
 
     Args:
         in_channels: of the source.
@@ -88,8 +88,8 @@ class ResNetTranslator(nn.Module):
 class PatchHeads(nn.Module):
     """Maps of features (n, width, h, w) of several layers -> embeddings of patches (n, s, features) of length 1.
 
-    Park et al. (2020), "Contrastive learning for unpaired image-to-image translation", appendix C.1: for each layer two
-    linear layers with a ReLU between them, which every patch goes through by itself.
+    Park et al. (2020), "Contrastive learning for unpaired image-to-image translation": for each layer two linear
+    layers with a ReLU between them, which every patch goes through by itself.
 
     Args:
         widths: of the maps, layer by layer; those of a `ResNetTranslator` are its `feature_widths`.
@@ -130,7 +130,7 @@ def _chosen(features: Tensor, places: Tensor) -> Tensor:
 class LocalEnhancer(nn.Module):
     """Images (n, in_channels, h, w) -> images (n, out_channels, h, w) in [-1, 1], from coarse to fine.
 
-    Wang et al. (2018), "High-resolution image synthesis and semantic manipulation with conditional GANs", section 3.1:
+    Wang et al. (2018), "High-resolution image synthesis and semantic manipulation with conditional GANs", section 3.2:
     a `ResNetTranslator` without its last layers reads the source at half its size; its features are added to those of
     the source halved by a convolution, and residual blocks and a doubling draw the image of them.
 

@@ -16,8 +16,8 @@ from gan_modules.objectives import least_squares, logit_margin
 class AdvGAN(AdversarialModule):
     """A generator of perturbations that a classifier falls for, and a discriminator that looks for them.
 
-    Images lie in [-1, 1], so that epsilon and norms are twice the paper's, whose images lie in [0, 1]. The classifier
-    is frozen: its weights are buffers, which a checkpoint carries and no optimizer has.
+    Images lie in [-1, 1], so that epsilon and norms are twice those of images in [0, 1]. The classifier is frozen: its
+    weights are buffers, which a checkpoint carries and no optimizer has.
 
     Args:
         generator: maps images in [-1, 1] to perturbations in [-1, 1], in units of epsilon; what is larger is cut.
@@ -25,12 +25,12 @@ class AdvGAN(AdversarialModule):
         classifier: maps images to class logits `(n, k)`, not probabilities.
         classifier_epochs: for which the classifier is trained on the data module's training part before the attack,
             once for all runs of the same data (`gan_modules.classifiers.kept`); 0: it comes trained.
-        epsilon: the largest change of a value (the paper on MNIST: 0.3, in our units 0.6).
+        epsilon: the largest change of a value (on MNIST 0.3 of images in [0, 1], in our units 0.6).
         confidence: by how much another logit is to be larger (kappa: 0).
         gan_weight, hinge_weight: of L_GAN and L_hinge beside L_adv (alpha and beta; 0.1 each, as in the weights 10, 1
             and 1 of a well-known copy).
         norm_bound: the Euclidean norm up to which a perturbation is free (c, left to the user).
-        learning_rate, betas: of Adam (1e-3).
+        learning_rate, betas: of Adam (the copy: 1e-3, with torch's 0.9 and 0.999).
         mechanics: see `gan_modules.adversarial.Mechanics`.
 
     Attributes:
@@ -81,7 +81,7 @@ class AdvGAN(AdversarialModule):
         return self.epsilon * self.serving("generator")(images).clamp(-1, 1)
 
     def discriminator_loss(self, real: Tensor, labels: Tensor) -> Tensor:
-        """L_GAN, with the least squares that the paper trains with."""
+        """L_GAN, with least squares."""
         fake = self(real).detach()
         return least_squares(self.discriminator(real), 1) + least_squares(self.discriminator(fake), 0)
 

@@ -21,19 +21,19 @@ _NETWORKS = ("generator", "encoder", "discriminator_encoded", "discriminator_ran
 class BicycleGAN(CodedModule):
     """Codes and images, mapped there and back both ways, so that one source has many translations.
 
-    A target is encoded and drawn again from its source (cVAE-GAN, section 3.2), and a code is drawn with a source and
-    read again from the translation (cLR-GAN, section 3.3). As in the authors' code the first half of a batch gives the
-    pairs, and the targets of the second half are the real images beside translations by random codes.
+    A target is encoded and drawn again from its source (cVAE-GAN), and a code is drawn with a source and read again
+    from the translation (cLR-GAN). As in the authors' code the first half of a batch gives the pairs, and the targets
+    of the second half are the real images beside translations by random codes.
 
     Args:
         generator: maps sources and codes `(n, latent_dim)` to images of the target domain in [-1, 1].
         encoder: maps target images to means and log variances of codes, each `(n, latent_dim)`.
         discriminator_encoded, discriminator_random: map target images, without their sources, to scores or a list of
             scores, one a scale; they judge translations by codes of the encoder, and by random ones.
-        latent_dim: numbers a code (section 4: 8).
+        latent_dim: numbers a code (code: 8).
         l1_weight, latent_weight, kl_weight: of the distances to target and code, and of the divergence of codes from
-            the prior (section 4: 10, 0.5 and 0.01).
-        learning_rate, betas: of Adam (section 4: 2e-4; code: 0.5 and 0.999).
+            the prior (code: 10, 0.5 and 0.01).
+        learning_rate, betas: of Adam (code: 2e-4; 0.5 and 0.999).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
@@ -72,7 +72,7 @@ class BicycleGAN(CodedModule):
         return mean
 
     def generator_loss(self, source: Tensor, target: Tensor) -> tuple[Tensor, ...]:
-        """Equation 9 for generator and encoder; beside it distances to target and code, and both translations."""
+        """All terms of generator and encoder; beside it distances to target and code, and both translations."""
         mean, log_variance = self.encoder(target)
         encoded = drawn(mean, log_variance, self.normal(*mean.shape))
         random = self.codes(len(source))
@@ -84,7 +84,7 @@ class BicycleGAN(CodedModule):
         return loss + self.kl_weight * kl_to_normal(mean, log_variance), distance, latent, fake_encoded, fake_random
 
     def latent_loss(self, fake: Tensor, code: Tensor) -> Tensor:
-        """Equation 7. The encoder is not trained by it, as it would hide codes in images (section 4)."""
+        """The distance of drawn codes to those read again; it does not train the encoder, which would hide codes."""
         with frozen(self.encoder.parameters()):
             mean, _ = self.encoder(fake)
         return l1_loss(mean, code)

@@ -21,13 +21,13 @@ class ContextEncoder(PairedModule):
 
     Args:
         generator: maps images whose holes hold a constant to whole images in [-1, 1].
-        discriminator: maps images to scores of any shape. It is not told the hole (section 3.2).
-        reconstruction_weight: the paper's lambda_rec (0.999); lambda_adv is what is left of 1.
-        overlap: pixels around a hole that are predicted as well (section 4 has 7 at 227 pixels; the code 4 at 128);
-            None: all of the picture, as in the code for holes of any shape (`train_random.lua`).
-        overlap_weight: weight of the border's squared error relative to the hole's (10).
+        discriminator: maps images to scores of any shape. As in the paper it is not told the hole.
+        reconstruction_weight: the paper's lambda_rec (the authors' README: 0.999); lambda_adv is what is left of 1.
+        overlap: pixels around a hole that are predicted as well (the authors' README: 4 at 128 pixels); None: all
+            of the picture, as in the code for holes of any shape (`train_random.lua`).
+        overlap_weight: weight of the border's squared error relative to the hole's (the code: 10).
         learning_rate, betas: of the discriminator's Adam (the code: 2e-4; 0.5 and 0.999).
-        generator_rate: of the generator's, ten times as high (section 5.1; the code).
+        generator_rate: of the generator's, ten times as high (the paper; the code).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 

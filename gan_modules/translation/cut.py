@@ -27,10 +27,10 @@ class CUT(AdversarialModule):
         heads: map such maps, and places of patches in them, to embeddings of length 1: `PatchHeads`.
         contrast_weight: weight of the contrastive loss (the paper's lambda_X: 1; FastCUT: 10).
         identity: whether images of Y, translated, are to keep their patches too (lambda_Y = 1; FastCUT: not).
-        patches: of an image that are drawn from each layer, or all where there are fewer (256).
-        temperature: of the contrastive loss (0.07).
+        patches: of an image that are drawn from each layer, or all where there are fewer (code: 256).
+        temperature: of the contrastive loss (code: 0.07).
         flip: mirror half of the images before they are translated, not knowing which (FastCUT).
-        learning_rate, betas: of Adam (2e-4; code: 0.5 and 0.999).
+        learning_rate, betas: of Adam (code: 2e-4; 0.5 and 0.999).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 200 and 200).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
@@ -79,7 +79,7 @@ class CUT(AdversarialModule):
         return randomness.uniform(len(images), 1, 1, 1, device=images.device) < 0.5 * self.flip
 
     def contrast(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Equation 4, the mean over layers (the paper: the sum); beside it the translations of the sources."""
+        """PatchNCE, the mean over layers (the paper: the sum); beside it the translations of the sources."""
         mirrored = self.flips(source)
         fake = self.generator(torch.where(mirrored, source.flip(3), source))
         queries = [torch.where(mirrored, each.flip(3), each) for each in self.generator(fake, encode=True)]
@@ -90,14 +90,14 @@ class CUT(AdversarialModule):
         return torch.stack(losses).mean(), fake
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Equation 5, the two contrasts' mean as in the code; beside it that and the translations."""
+        """All terms, the two contrasts' mean as in the code; beside it that and the translations."""
         contrast, fake = self.contrast(x)
         if self.identity:
             contrast = 0.5 * (contrast + self.contrast(y)[0])
         return least_squares(self.discriminator(fake), 1) + self.contrast_weight * contrast, contrast, fake
 
     def discriminator_loss(self, y: Tensor, fake: Tensor) -> Tensor:
-        """The least squares of equation 1's place, divided by 2 as in the code."""
+        """The least squares, divided by 2, as in the code."""
         return 0.5 * (least_squares(self.discriminator(y), 1) + least_squares(self.discriminator(fake), 0))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

@@ -19,9 +19,9 @@ from gan_modules.translating import TwoWayModule
 class DiscoGAN(TwoWayModule):
     """G: X -> Y and F: Y -> X reconstruct each other's inputs; discriminators' features are matched on the average.
 
-    The weights and the schedule are those of the authors' `image_translation.py`; the paper (equations 3 to 8) weighs
-    its terms alike and does not mention the features. A batch is a step of the discriminators or of the generators. The
-    mean features are over each process's part and each micro-batch.
+    The weights and the schedule are those of the authors' `image_translation.py`; the paper weighs its terms alike
+    and does not mention the features. A batch is a step of the discriminators or of the generators. The mean features
+    are over each process's part and each micro-batch.
 
     Args:
         generator_g, generator_f: map images of X to Y, and of Y to X, all in [-1, 1].
@@ -66,14 +66,14 @@ class DiscoGAN(TwoWayModule):
         self.register_generators("generator_g", "generator_f")
 
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Equation 8, of both discriminators, each divided by 2 as in the code."""
+        """The minimax objective, of both discriminators, each divided by 2 as in the code."""
         fake_x, fake_y = self.generator_f(y).detach(), self.generator_g(x).detach()
         of_x = minimax_discriminator(self.discriminator_x(x)[0], self.discriminator_x(fake_x)[0])
         of_y = minimax_discriminator(self.discriminator_y(y)[0], self.discriminator_y(fake_y)[0])
         return 0.5 * (of_x + of_y)
 
     def generator_loss(self, x: Tensor, y: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        """Equation 7 with matched features, as the code weighs them; beside it the reconstruction."""
+        """All terms, with matched features, as the code weighs them; beside it the reconstruction."""
         fake_x, fake_y = self.generator_f(y), self.generator_g(x)
         reconstruction = _distance(self.generator_f(fake_y), x) + _distance(self.generator_g(fake_x), y)
         deceit = self.deceit(self.discriminator_x, x, fake_x) + self.deceit(self.discriminator_y, y, fake_y)

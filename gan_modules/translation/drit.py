@@ -31,24 +31,24 @@ class DRIT(TwoWayModule):
 
     Args:
         content_encoder_x, content_encoder_y: map images of their domain to contents.
-        shared_encoder: maps contents of either domain to the shared ones (section 3.1: the encoders' last layer).
+        shared_encoder: maps contents of either domain to the shared ones (the encoders' last layer).
         attribute_encoder_x, attribute_encoder_y: map images of their domain to (means, log variances) of attributes,
             each `(n, attribute_dim)`.
-        shared_decoder: maps shared contents to contents (section 3.1: the generators' first layer).
+        shared_decoder: maps shared contents to contents (the generators' first layer).
         decoder_x, decoder_y: map contents and attributes to images of their domain in [-1, 1].
         discriminator_x, discriminator_y: map images of their domain to scores of any shape, or to several, one a scale.
         random_discriminator_x, random_discriminator_y: the same, for translations with drawn attributes.
         content_discriminator: maps shared contents to scores of any shape: of being those of Y.
-        attribute_dim: numbers an attribute; their prior is N(0, I) (section 4: 8).
+        attribute_dim: numbers an attribute; their prior is N(0, I) (code: 8).
         cycle_weight, reconstruction_weight, regression_weight: of the cross-cycle's, the own pictures' and the
-            attributes' L1 distances (section 4: 10 each).
+            attributes' L1 distances (code: 10 each).
         content_weight: of the content adversarial loss (code: 1).
-        kl_weight: of the attributes' divergence from the prior, and of the squared contents (section 4: 0.01).
+        kl_weight: of the attributes' divergence from the prior, and of the squared contents (code: 0.01).
         mode_seeking_weight: of the regulariser of Mao et al. (2019), which compares means over a batch, so that those
             of its parts are not that of the whole (their code: 1); 0 turns it off.
         content_every: batches of which one trains more than the content discriminator (code's d_iter: 3).
-        learning_rate, content_learning_rate, betas, weight_decay: of Adam (section 4 and code: 1e-4, that / 2.5 for the
-            content discriminator; 0.5 and 0.999; 1e-4).
+        learning_rate, content_learning_rate, betas, weight_decay: of Adam (code: 1e-4, that / 2.5 for the content
+            discriminator; 0.5 and 0.999; 1e-4).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 600, 600).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
@@ -143,7 +143,7 @@ class DRIT(TwoWayModule):
         return drawn(mean, log_variance, self.normal(*mean.shape)), kl_to_normal(mean, log_variance)
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """Section 3, all but the drawn attributes; beside it the cross-cycle's distance and the translations."""
+        """All terms but those of drawn attributes; beside it the cross-cycle's distance and the translations."""
         content_x, content_y = self.content(self.content_encoder_x, x), self.content(self.content_encoder_y, y)
         attribute_x, divergence_x = self.attributed(self.attribute_encoder_x, x)
         attribute_y, divergence_y = self.attributed(self.attribute_encoder_y, y)
@@ -160,7 +160,7 @@ class DRIT(TwoWayModule):
         return loss + self.cycle_weight * cycle + self.reconstruction_weight * own, cycle, fake_x, fake_y
 
     def cross_cycle(self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor) -> Tensor:
-        """Section 3.2: contents and attributes, exchanged a second time, are the first images again."""
+        """Contents and attributes, exchanged a second time, are the first images again."""
         attribute_x, _ = self.attributed(self.attribute_encoder_x, fake_x)
         attribute_y, _ = self.attributed(self.attribute_encoder_y, fake_y)
         content_x, content_y = (
@@ -206,7 +206,7 @@ class DRIT(TwoWayModule):
         return torch.stack(terms).sum()
 
     def content_discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Section 3.1: contents of Y are to be told from those of X."""
+        """Contents of Y are to be told from those of X."""
         with torch.no_grad():
             content_x, content_y = self.content(self.content_encoder_x, x), self.content(self.content_encoder_y, y)
         return minimax_discriminator(self.content_discriminator(content_y), self.content_discriminator(content_x))

@@ -27,10 +27,9 @@ class DualGAN(TwoWayModule):
             test time as well: `UNetGenerator` with its `dropout_in_eval`.
         critic_x, critic_y: map images of their domain to unbounded scores of any shape.
         cycle_weight_x, cycle_weight_y: weights of the L1 between images of X, or of Y, and what comes back of them (the
-            paper's lambda_U and lambda_V: 100 to 1000, the smaller for photographs; code: 200).
-        clip_value: the critics' weights are clipped to [-clip_value, clip_value] (the paper's c: 0.01 to 0.1; code:
-            0.01).
-        n_critic: critics' steps, each on fresh images, for one of the generators (2 to 4; code: 3).
+            paper's lambda_U and lambda_V; code: 200).
+        clip_value: the critics' weights are clipped to [-clip_value, clip_value] (the paper's c; code: 0.01).
+        n_critic: critics' steps, each on fresh images, for one of the generators (code: 3).
         learning_rate, smoothing: of RMSprop, and of its mean square (code: 5e-5 and 0.9).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
@@ -63,18 +62,18 @@ class DualGAN(TwoWayModule):
 
     @torch.no_grad()
     def clip_critics(self) -> None:
-        """Algorithm 1: every weight into [-c, c]."""
+        """Every weight into [-c, c]."""
         for parameter in chain(self.critic_x.parameters(), self.critic_y.parameters()):
             parameter.clamp_(-self.clip_value, self.clip_value)
 
     def critic_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Equations 1 and 2: the negative of both estimated distances."""
+        """The negative of both estimated distances."""
         fake_x, fake_y = self.generator_f(y).detach(), self.generator_g(x).detach()
         of_x = wasserstein_critic(self.critic_x(x), self.critic_x(fake_x))
         return of_x + wasserstein_critic(self.critic_y(y), self.critic_y(fake_y))
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Equation 3; beside it what is lost on the way there and back, of X and of Y."""
+        """All terms of the translators; beside it what is lost on the way there and back, of X and of Y."""
         fake_x, fake_y = self.generator_f(y), self.generator_g(x)
         deceit = wasserstein_generator(self.critic_x(fake_x)) + wasserstein_generator(self.critic_y(fake_y))
         lost_x, lost_y = l1_loss(self.generator_f(fake_y), x), l1_loss(self.generator_g(fake_x), y)

@@ -34,7 +34,7 @@ class ESRGAN(PairedModule):
         l1_weight: the paper's eta (1e-2).
         interpolation: the paper's alpha: in evaluation mode images are those of the network with the weights
             (1 - alpha) PSNR + alpha GAN; 1 is the GAN's alone. It may be set at any time.
-        learning_rate, betas: of Adam (section 4.1: 1e-4; the authors' options: 0.9 and 0.99).
+        learning_rate, betas: of Adam (section 4.1: 1e-4, 0.9 and 0.999; in the authors' options 0.99).
         pretraining_rate, pretraining_halving: the generator's learning rate in pretraining, and the steps after each
             of which it is halved (section 4.1: 2e-4, 2 * 10**5).
         halvings: adversarial steps at which the learning rate is halved (section 4.1: 50k, 100k, 200k, 300k).

@@ -28,7 +28,7 @@ class ModeSeekingPix2Pix(CodedModule):
         discriminator: maps (images of the target domain, sources) to scores, or a list of scores, one a scale.
         latent_dim: numbers a code (code: 8).
         l1_weight: weight of the distance to the target (code: 10).
-        mode_seeking_weight: weight of the regulariser (equation 5, lambda_ms: 1); 0 for none.
+        mode_seeking_weight: weight of the regulariser (the paper's lambda_ms: 1); 0 for none.
         learning_rate, betas: of Adam (code: 2e-4, 0.5 and 0.999).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).
         mechanics: see `gan_modules.adversarial.Mechanics`.

@@ -29,15 +29,15 @@ class MUNIT(TwoWayModule):
         style_encoder_x, style_encoder_y: map images of their domain to styles `(n, style_dim)`.
         decoder_x, decoder_y: map contents and styles to images of their domain in [-1, 1].
         discriminator_x, discriminator_y: map images of their domain to scores of any shape, or to several, one a scale.
-        perceptual: maps images in [-1, 1] to feature maps, for the domain-invariant perceptual loss (section 5.1: VGG);
+        perceptual: maps images in [-1, 1] to feature maps, for the domain-invariant perceptual loss (the paper: VGG);
             it is frozen, and carried by checkpoints. None: no such loss.
-        style_dim: numbers a style; the prior of styles is N(0, I) (section 5.1: 8).
+        style_dim: numbers a style; the prior of styles is N(0, I) (code: 8).
         reconstruction_weight, content_weight, style_weight: of the distances of pictures, contents and styles
-            (equation 5, lambda_x, lambda_c and lambda_s: 10, 1 and 1).
+            (the paper's lambda_x, lambda_c and lambda_s: 10, 1 and 1).
         cycle_weight: of the style-augmented cycle (code: 0, and 10 for large pictures).
-        perceptual_weight: of the perceptual loss, where there is one (appendix B: 1).
-        learning_rate, betas, weight_decay: of Adam (appendix B: 1e-4; 0.5 and 0.999; code: 1e-4).
-        halving_steps: steps after which the learning rate is halved (appendix B: 100,000); None: never.
+        perceptual_weight: of the perceptual loss, where there is one (code: 1).
+        learning_rate, betas, weight_decay: of Adam (code: 1e-4; 0.5 and 0.999; 1e-4).
+        halving_steps: steps after which the learning rate is halved (the paper: 100,000); None: never.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
@@ -106,7 +106,7 @@ class MUNIT(TwoWayModule):
         return self.serving("decoder_x")(content, self.codes(len(y)) if code is None else code)
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """Equation 5 for encoders and decoders; beside it the distances of pictures and styles, and the fakes."""
+        """All terms of encoders and decoders; beside it the distances of pictures and styles, and the fakes."""
         content_x, content_y = self.content_encoder_x(x), self.content_encoder_y(y)
         style_x, style_y = self.style_encoder_x(x), self.style_encoder_y(y)
         drawn_x, drawn_y = self.codes(len(x)), self.codes(len(y))
@@ -128,7 +128,7 @@ class MUNIT(TwoWayModule):
         return loss, pictures, styles, fake_x, fake_y
 
     def discriminator_loss(self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor) -> Tensor:
-        """Least squares in each domain (appendix B), at each scale."""
+        """Least squares in each domain, at each scale."""
         in_x = over_scales(_told_apart, self.discriminator_x(x), self.discriminator_x(fake_x))
         return in_x + over_scales(_told_apart, self.discriminator_y(y), self.discriminator_y(fake_y))
 
@@ -161,7 +161,7 @@ def _told_apart(real: Tensor, fake: Tensor) -> Tensor:
 def domain_invariant_distance(perceptual: nn.Module, fake: Tensor, source: Tensor) -> Tensor:
     """The squared distance of perceptual features that are instance-normalised, so without a domain's colours.
 
-    Huang et al. (2018), section 5.1.
+    Huang et al. (2018), with VGG's features.
     """
     of_fake, of_source = (perceptual(images) for images in (fake, source))
     return mse_loss(group_norm(of_fake, of_fake.shape[1]), group_norm(of_source, of_source.shape[1]))

@@ -24,7 +24,7 @@ class Pix2Pix(PairedModule):
         discriminator: maps (images of the target domain, sources) to a map of scores.
         l1_weight: weight of the L1 term (the paper's lambda: 100).
         distance: of translations and targets, the L1 term itself; with `torch.nn.functional.mse_loss` it is L2.
-        adversarial_weight: weight of the adversarial term; with 0 the distance is alone (section 4.1's L1), and the
+        adversarial_weight: weight of the adversarial term; with 0 the distance is alone (section 4.2's L1), and the
             discriminator is not trained.
         learning_rate, betas: of Adam (section 3.3: 2e-4, 0.5 and 0.999).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).

@@ -26,11 +26,11 @@ class Pix2PixHD(PairedModule):
             layers, the last being the scores.
         perceptual: maps (translations, targets) to a scalar and has no parameters, as
             `gan_modules.matching.PerceptualDistance`; None: the term is left out.
-        feature_weight: of the distance in the discriminator's features (equation 5: 10), which is 4 times a mean over
-            layers and scales, as in the authors' code: 4 / (n_layers + 1) and 1 / num_D.
-        perceptual_weight: of the perceptual term (section 4: 10).
-        learning_rate, betas: of Adam (section 4: 2e-4; code: 0.5 and 0.999).
-        constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (section 4: 100, 100).
+        feature_weight: of the distance in the discriminator's features (equation 5; code: 10), which is 4 times a mean
+            over layers and scales, as in the authors' code: 4 / (n_layers + 1) and 1 / num_D.
+        perceptual_weight: of the perceptual term (code: 10).
+        learning_rate, betas: of Adam (code: 2e-4; 0.5 and 0.999).
+        constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 

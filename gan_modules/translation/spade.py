@@ -30,9 +30,9 @@ class SPADE(CodedModule):
             `gan_modules.matching.PerceptualDistance`; None: the term is left out.
         latent_dim: numbers a code (code: 256).
         feature_weight, perceptual_weight, kl_weight: of the distances in the discriminator's and the perceptual
-            network's features and of the codes' divergence (appendix A: 10, 10 and 0.05; in the authors' code the
-            divergence is a sum over the batch, and here its mean).
-        generator_rate, discriminator_rate, betas: of Adam (section 4: 1e-4, 4e-4; 0 and 0.9 in the code).
+            network's features and of the codes' divergence (appendix A: as pix2pixHD's, 10 and 10, and 0.05; in the
+            authors' code the divergence is a sum over the batch, and here its mean).
+        generator_rate, discriminator_rate, betas: of Adam (section 4: 1e-4, 4e-4; 0 and 0.999, the code: 0.9).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 50, 0).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """

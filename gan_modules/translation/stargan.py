@@ -26,11 +26,11 @@ class StarGAN(AdversarialModule):
         discriminator: maps images to `(scores of any shape, domain logits (n, len(domains)))`; no normalisation that
             couples the samples.
         domains: the names of the domains, in the order of the labels.
-        class_weight: weight of the domain's classification (section 3.2: 1).
-        reconstruction_weight: weight of the L1 between a picture and its translation back (10).
-        penalty_weight: weight of the gradient penalty (section 3.3: 10).
-        n_critic: steps of the discriminator for one of the generator (section 4: 5).
-        learning_rate, betas: of Adam (section 4: 1e-4; 0.5 and 0.999).
+        class_weight: weight of the domain's classification (section 3.1: 1).
+        reconstruction_weight: weight of the L1 between a picture and its translation back (section 3.1: 10).
+        penalty_weight: weight of the gradient penalty (section 4: 10).
+        n_critic: steps of the discriminator for one of the generator (section 5.3: 5).
+        learning_rate, betas: of Adam (section 5.3: 1e-4; 0.5 and 0.999).
         constant_steps, decay_steps: batches at the full learning rate, and while it falls to 0 (code: 100,000 each).
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """

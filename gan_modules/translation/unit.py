@@ -30,10 +30,10 @@ class UNIT(TwoWayModule):
         shared_decoder: maps codes to contents (section 3: the generators' first layers).
         decoder_x, decoder_y: map contents to images of their domain in [-1, 1].
         discriminator_x, discriminator_y: map images of their domain to scores of any shape, or to several, one a scale.
-        reconstruction_weight, kl_weight: of the autoencoders' terms (equation 3), relative to the adversarial one's:
-            10 and 0.01, for the paper's 100 and 0.1 with 10 there.
-        cycle_weight, cycle_kl_weight: of the same terms for the way there and back (equation 7): 10 and 0.01.
-        learning_rate, betas, weight_decay: of Adam (section 5: 1e-4, 0.5 and 0.999; code: 1e-4).
+        reconstruction_weight, kl_weight: of the autoencoders' terms, relative to the adversarial one's:
+            10 and 0.01, for 100 and 0.1 with 10 there in the authors' first code.
+        cycle_weight, cycle_kl_weight: of the same terms for the way there and back: 10 and 0.01.
+        learning_rate, betas, weight_decay: of Adam (section 4: 1e-4, 0.5 and 0.999; code: 1e-4).
         halving_steps: steps after which the learning rate is halved (code: 100,000); None: never.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
@@ -92,7 +92,7 @@ class UNIT(TwoWayModule):
         return mean + self.normal(*mean.shape)
 
     def generator_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Equation 2 for encoders and generators; beside it the cycle's distance and the translations."""
+        """All terms of encoders and generators; beside it the cycle's distance and the translations."""
         mean_x, mean_y = self.mean(self.encoder_x, x), self.mean(self.encoder_y, y)
         code_x, code_y = self.sampled(mean_x), self.sampled(mean_y)
         fake_x, fake_y = self.decoded(self.decoder_x, code_y), self.decoded(self.decoder_y, code_x)
@@ -108,7 +108,7 @@ class UNIT(TwoWayModule):
         return loss, cycle, fake_x, fake_y
 
     def discriminator_loss(self, x: Tensor, y: Tensor, fake_x: Tensor, fake_y: Tensor) -> Tensor:
-        """Equations 5 and 6: the minimax objective in each domain, at each scale."""
+        """The minimax objective in each domain, at each scale."""
         in_x = over_scales(minimax_discriminator, self.discriminator_x(x), self.discriminator_x(fake_x))
         return in_x + over_scales(minimax_discriminator, self.discriminator_y(y), self.discriminator_y(fake_y))
 

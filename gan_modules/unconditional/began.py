@@ -21,9 +21,9 @@ class BEGAN(LatentModule):
         discriminator: maps images to `(reconstructions of the same shape, codes)`; codes are not used.
         latent_dim: dimensions of the noise, uniform in [-1, 1].
         diversity: the ratio of errors, generated to real, that is kept: the higher, the more diverse and the less
-            sharp (the paper's gamma, in [0, 1]: 0.3 to 0.7, 0.5 by default).
+            sharp (the paper's gamma, in [0, 1]; its best known copy: 0.5).
         control_rate: how fast it is enforced (the paper's lambda_k: 0.001).
-        learning_rate, betas: of Adam (section 4.1: 5e-5 to 1e-4).
+        learning_rate, betas: of Adam (the paper begins at 1e-4; the copy: 0.5 and 0.999).
         halving_steps: the learning rate is halved every so many batches (None: constant). The paper halves it when the
             convergence measure stalls, its best known copy every 100,000 batches.
         mechanics: see `gan_modules.latent.LatentMechanics`.
@@ -60,17 +60,17 @@ class BEGAN(LatentModule):
         return ()
 
     def prior(self, n: int) -> Tensor:
-        """Noise `(n, latent_dim)`, uniform in [-1, 1] (section 3.2)."""
+        """Noise `(n, latent_dim)`, uniform in [-1, 1]."""
         uniform = randomness.uniform(n, self.latent_dim, device=self.device, dtype=cast(torch.dtype, self.dtype))
         return 2 * uniform - 1
 
     def error(self, images: Tensor) -> Tensor:
-        """L(v) = |v - D(v)|, the mean over pixels and images (section 3.1)."""
+        """L(v) = |v - D(v)|, the mean over pixels and images."""
         reconstructions, _ = self.discriminator(images)
         return (reconstructions.to(cast(torch.dtype, self.dtype)) - images).abs().mean()
 
     def discriminator_loss(self, real: Tensor) -> tuple[Tensor, Tensor]:
-        """L_D = L(x) - k L(G(z_D)) (section 3.4); beside it L(x)."""
+        """L_D = L(x) - k L(G(z_D)); beside it L(x)."""
         fake = self.sample(len(real)).detach()
         real_error = self.error(real)
         return real_error - self.k * self.error(fake), real_error
@@ -81,7 +81,7 @@ class BEGAN(LatentModule):
 
     @torch.no_grad()
     def control(self, real_error: Tensor, fake_error: Tensor) -> Tensor:
-        """Move k by lambda_k (gamma L(x) - L(G(z_G))); returns M = L(x) + |gamma L(x) - L(G(z_G))| (section 3.4.1)."""
+        """Move k by lambda_k (gamma L(x) - L(G(z_G))); returns M = L(x) + |gamma L(x) - L(G(z_G))|."""
         errors = torch.stack([real_error, fake_error])
         if self.trainer.world_size > 1:
             strategies.average([errors])

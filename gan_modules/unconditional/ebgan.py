@@ -24,8 +24,8 @@ class EBGAN(LatentModule):
         latent_dim: dimensions of the standard normal noise.
         margin: the energy, a Euclidean distance, to which each generated image is pushed, and no further (the paper's
             m: 10 for MNIST, 20 for CelebA at 64 pixels, 80 for LSUN).
-        pulling_weight: weight of the pulling-away term (section 4: 0.1); 0 leaves it out.
-        generator_learning_rate, discriminator_learning_rate, betas: of Adam (table 1: 1e-3; betas of DCGAN).
+        pulling_weight: weight of the pulling-away term (the paper: 0.1); 0 leaves it out.
+        generator_learning_rate, discriminator_learning_rate, betas: of Adam (table 1, for MNIST: 1e-3; betas: DCGAN's).
         mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 

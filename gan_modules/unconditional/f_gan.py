@@ -25,7 +25,7 @@ class FGAN(LatentModule):
         non_saturating: the generator raises E g_f(V(G(z))) instead of lowering the bound (section 3.2).
         single_step: both networks step at once, from where both are, by one backward pass (Algorithm 1); otherwise the
             discriminator steps first.
-        learning_rate, betas: of Adam for both networks (section 4: 2e-4 and 0.5, with Adam's own 0.999).
+        learning_rate, betas: of Adam for both networks (those of DCGAN).
         mechanics: see `gan_modules.latent.LatentMechanics`.
 
     Raises:
@@ -53,7 +53,7 @@ class FGAN(LatentModule):
         self.learning_rate, self.betas = learning_rate, betas
 
     def discriminator_loss(self, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Minus the bound (equation 6); beside it how often T is right about real and about generated samples."""
+        """Minus the bound; beside it how often T is right about real and about generated samples."""
         return self._against(real, self.sample(len(real)).detach())
 
     def generator_loss(self, real: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from gan_modules.objectives import least_squares
 class LSGAN(LatentModule):
     """Scores are drawn to targets, so that samples far on the right side of the decision have a gradient too.
 
-    With targets -1, 1, 0 the generator descends Pearson's chi-square divergence of p + q from 2 q (section 3.2.2).
+    With targets -1, 1, 0 the generator descends Pearson's chi-square divergence of p + q from 2 q.
 
     Args:
         generator: maps noise `(n, latent_dim)` to samples `(n, ...)`: images in [-1, 1], or points.
@@ -23,8 +23,8 @@ class LSGAN(LatentModule):
         latent_dim: dimensions of the standard normal noise.
         targets: the paper's a, b and c: the discriminator's for generated and for real samples, and the generator's for
             generated ones (the authors' code: 0, 1, 1).
-        learning_rate, betas: of Adam for both networks (section 4.1: 1e-3 for LSUN, with 0.5; the authors' code has
-            TensorFlow's 0.999).
+        learning_rate, betas: of Adam for both networks (the authors' train_lsun.py: 1e-3 and 0.5, with TensorFlow's
+            0.999).
         n_discriminator: discriminator steps, each on fresh data, for one generator step (the authors' code: 1).
         mechanics: see `gan_modules.latent.LatentMechanics`.
 
@@ -55,12 +55,12 @@ class LSGAN(LatentModule):
         self.learning_rate, self.betas = learning_rate, betas
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
-        """Equation 2, above: 1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2."""
+        """1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2."""
         fake = self.sample(len(real)).detach()
         return (least_squares(self.discriminator(real), self.b) + least_squares(self.discriminator(fake), self.a)) / 2
 
     def generator_loss(self, real: Tensor) -> Tensor:
-        """Equation 2, below: 1/2 E (D(G(z)) - c)^2."""
+        """1/2 E (D(G(z)) - c)^2."""
         return least_squares(self.discriminator(self.sample(len(real))), self.c) / 2
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

@@ -28,7 +28,7 @@ class R3GAN(LatentModule):
         discriminator: maps images to scores `(n,)`, of which only differences count; `networks.R3GANDiscriminator`.
         latent_dim: dimensions of the standard normal noise.
         penalty_weight, last_penalty_weight: gamma of R1 and R2, half of which multiplies both.
-        r2: penalise at generated samples too; False is for the paper's ablation (section 2), which then fails.
+        r2: penalise at generated samples too; False is for the paper's ablation (section 2.4), which then fails.
         learning_rate, last_learning_rate, beta2, last_beta2: of Adam, whose beta1 is 0.
         burn_in: images shown until the last numbers hold; 0 for these from the start.
         mechanics: see `gan_modules.latent.LatentMechanics`. The half-life of the average rises from 0 to that of
@@ -64,7 +64,7 @@ class R3GAN(LatentModule):
         self.learning_rates, self.beta2s = (learning_rate, last_learning_rate), (beta2, last_beta2)
 
     def discriminator_loss(self, real: Tensor, penalty_weight: float) -> Tensor:
-        """E softplus(D(G(z)) - D(x)), with gamma / 2 of R1 and R2 (section 2; the code's Trainer.py)."""
+        """E softplus(D(G(z)) - D(x)), with gamma / 2 of R1 and R2 (equations 2 and 3; the code's Trainer.py)."""
         fake = self.sample(len(real)).detach()
         loss = relativistic(self.discriminator(real), self.discriminator(fake))
         for points in (real, fake) if self.r2 else (real,):

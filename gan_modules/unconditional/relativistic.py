@@ -33,12 +33,11 @@ class RelativisticGAN(LatentModule):
             better scores, worse scores and a margin -> a scalar.
         margin: `logistic_margin`, `least_squares_margin` or `hinge_margin` of `gan_modules.objectives`: what a
             difference of scores costs.
-        n_discriminator: discriminator steps, each on fresh data, for one generator step (the paper's n_D: 1, and 5 with
-            the gradient penalty).
+        n_discriminator: discriminator steps, each on fresh data, for one generator step (the paper's n_D: 1, or 5).
         penalty_weight: weight of the gradient penalty (RSGAN-GP, RaSGAN-GP: 10; it wants a discriminator without batch
             normalisation).
-        learning_rate, betas: of Adam for both networks (the experiments: 2e-4, 0.5 and 0.999 for n_D = 1; 1e-4, 0.5
-            and 0.9 for n_D = 5).
+        learning_rate, betas: of Adam for both networks (the authors' stable.sh: 2e-4, 0.5 and 0.999 for n_D = 1;
+            1e-4, 0.5 and 0.9 for n_D = 5).
         mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 
@@ -66,7 +65,7 @@ class RelativisticGAN(LatentModule):
         self.learning_rate, self.betas = learning_rate, betas
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
-        """Algorithms 1 and 2: real samples are to be more real than generated ones."""
+        """Real samples are to be more real than generated ones."""
         fake = self.sample(len(real)).detach()
         loss = self.comparison(self.discriminator(real), self.discriminator(fake), self.margin)
         if self.penalty_weight > 0:
@@ -74,7 +73,7 @@ class RelativisticGAN(LatentModule):
         return loss
 
     def generator_loss(self, real: Tensor) -> Tensor:
-        """Algorithms 1 and 2: generated samples are to be more real than real ones.
+        """Generated samples are to be more real than real ones.
 
         The real ones are those of the last discriminator step, where the paper draws others.
         """

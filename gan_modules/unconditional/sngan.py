@@ -56,12 +56,12 @@ class SNGAN(LatentModule):
         self.decay_steps = decay_steps
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
-        """Equation 16: E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))."""
+        """The hinge: E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))."""
         fake = self.sample(len(real)).detach()
         return hinge_discriminator(self.discriminator(real), self.discriminator(fake))
 
     def generator_loss(self, real: Tensor) -> Tensor:
-        """Equation 17: -E D(G(z))."""
+        """-E D(G(z))."""
         return wasserstein_generator(self.discriminator(self.sample(self.generator_batch * len(real))))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

@@ -27,7 +27,7 @@ Terms = Callable[[bool], tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]
 
 
 def terms(module: VAEGAN, real: Tensor) -> Terms:
-    """L_prior, L_llike and the logarithms of 1 - D of x~ and of x_p, and of D of x: section 2.3 by hand."""
+    """L_prior, L_llike and the logarithms of 1 - D of x~ and of x_p, and of D of x, by hand."""
     encoder, decoder, judge = module.encoder, module.generator, module.discriminator
 
     def computed(stopped: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -75,7 +75,7 @@ def test_the_discriminators_loss_is_the_game_alone() -> None:
 
 
 def test_the_encoder_has_no_gradient_of_the_game_nor_the_discriminator_of_the_likelihood() -> None:
-    """The point of section 2.3; copies that add the three losses up have both."""
+    """The point of the paper; copies that add the three losses up have both."""
     module, real = vae_gan(), points()
     assert unreached(module.decoder_loss(real), module.encoder)
     assert unreached(module.discriminator_loss(real), module.encoder)

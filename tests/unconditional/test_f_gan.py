@@ -60,7 +60,7 @@ def f_gan(divergence: Any, **arguments: Any) -> FGAN:
 def test_the_losses_are_the_bound_with_its_signs(divergence: Divergence) -> None:
     module, real = f_gan(divergence), points()
     t_real, t_fake = (divergence.activation(module.discriminator(x)).detach() for x in (real, fakes(module)))
-    bound = t_real.mean() - divergence.conjugate(t_fake).mean()  # equation 6
+    bound = t_real.mean() - divergence.conjugate(t_fake).mean()  # the paper's F
     close(once(lambda m: m.discriminator_loss(real), module), -bound)
     close(once(lambda m: m.generator_loss(real), module), bound - t_real.mean())
     module = f_gan(divergence, non_saturating=True)

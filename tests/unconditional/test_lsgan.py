@@ -1,4 +1,4 @@
-"""Least squares GAN against equation 2, and theorem 1 of Mao et al. (2017)."""
+"""Least squares GAN against its objective, and theorem 1 of Mao et al. (2017)."""
 
 import inspect
 from typing import Any
