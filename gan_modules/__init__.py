@@ -5,7 +5,7 @@ from gan_modules.conditional import ACGAN, CGAN, SGAN, BigGAN, ProjectionGAN, Te
 from gan_modules.inference import AAE, VAE, VAEGAN, BiGAN
 from gan_modules.inferring import InferringModule
 from gan_modules.latent import LabelledModule, LatentModule
-from gan_modules.translating import CodedModule, PairedModule, TwoWayModule
+from gan_modules.translating import CodedModule, CodedTwoWayModule, PairedModule, TwoWayModule
 from gan_modules.translation import (
     CCGAN,
     CUT,
@@ -90,6 +90,7 @@ __all__ = [
     "BigGAN",
     "CoGAN",
     "CodedModule",
+    "CodedTwoWayModule",
     "ContextEncoder",
     "CycleGAN",
     "DiscoGAN",

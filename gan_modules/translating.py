@@ -1,7 +1,8 @@
 """What all image-to-image variants do alike: translations, and what validation shows. No algorithm."""
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,18 @@ def several(translate: Callable[[Tensor], Tensor], source: Tensor) -> Tensor:
     return torch.stack([translate(source) for _ in range(FURTHER)], dim=1)
 
 
+class Way(NamedTuple):
+    """A direction in which a model translates.
+
+    there: maps sources to translations.
+    back: maps translations and their sources to what the model makes of the sources again, None where it has no way
+        back. All that it takes of the sources themselves is their style, where the model has styles.
+    """
+
+    there: Callable[[Tensor], Tensor]
+    back: Callable[[Tensor, Tensor], Tensor] | None = None
+
+
 class PairedModule(AdversarialModule):
     """Translates images whose translations the data know.
 
@@ -32,6 +45,10 @@ class PairedModule(AdversarialModule):
 
     def forward(self, source: Tensor) -> Tensor:
         return self.serving("generator")(source)
+
+    def ways(self) -> dict[str, Way]:
+        """The one way, under the key of what validation shows of it."""
+        return {"": Way(self)}
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         source, target = two_images_of(batch)
@@ -87,6 +104,13 @@ class TwoWayModule(AdversarialModule):
         """Images of Y as images of X."""
         return self.serving("generator_f")(y)
 
+    def ways(self) -> dict[str, Way]:
+        """Both directions, each of which is the other's way back."""
+        return {
+            "x_to_y": Way(self, lambda fake, x: self.inverse(fake)),
+            "y_to_x": Way(self.inverse, lambda fake, y: self(fake)),
+        }
+
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
         """Both directions. Where the batch is `(x, y, x_as_y, y_as_x)`, each has its truth."""
         x, y = two_images_of(batch)
@@ -96,4 +120,44 @@ class TwoWayModule(AdversarialModule):
         }
         if len(batch) == 4:
             views["x_to_y"]["truth"], views["y_to_x"]["truth"] = batch[2], batch[3]
+        return views
+
+
+class CodedTwoWayModule(TwoWayModule):
+    """Translates between two domains, each image in many ways, one for each code of the other domain's style.
+
+    A subclass gives what `AdversarialModule` asks for, and other methods than these where its paper has them.
+    """
+
+    @abstractmethod
+    def codes(self, n: int) -> Tensor:
+        """`n` codes drawn from their prior: `(n, d)`."""
+
+    @abstractmethod
+    def style(self, reference: Tensor) -> Tensor:
+        """The codes of images of Y."""
+
+    @abstractmethod
+    def inverse_style(self, reference: Tensor) -> Tensor:
+        """The codes of images of X."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
+        """Images of X as images of Y, by the given codes or by drawn ones."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor, code: Tensor | None = None) -> Tensor:
+        """Images of Y as images of X, by the given codes or by drawn ones."""
+
+    def ways(self) -> dict[str, Way]:
+        """Both directions, there by drawn codes, and back by those of the sources."""
+        return {
+            "x_to_y": Way(self, lambda fake, x: self.inverse(fake, self.inverse_style(x))),
+            "y_to_x": Way(self.inverse, lambda fake, y: self(fake, self.style(y))),
+        }
+
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
+        """Both directions, with further translations of each source by codes of their own."""
+        views, (x, y) = super().validation_step(batch, batch_idx), two_images_of(batch)
+        views["x_to_y"]["samples"], views["y_to_x"]["samples"] = several(self, x), several(self.inverse, y)
         return views

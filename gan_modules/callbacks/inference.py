@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from torch import Tensor
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 
 from gan_modules import metrics
 from gan_modules.callbacks.scores import Feed, Scorer, Scores
@@ -33,7 +33,7 @@ class Reconstruction(Scores):
         return [
             Scorer("reconstruction_psnr", metrics.PSNR(), _to_original),
             Scorer("reconstruction_ssim", metrics.SSIM(), _structured),
-            Scorer("reconstruction_l1", MeanMetric(), _absolute),
+            Scorer("reconstruction_l1", metrics.L1(), _to_original),
         ]
 
 
@@ -102,12 +102,6 @@ def _to_original(metric: Metric, view: View, real: bool) -> None:
 def _structured(metric: Metric, view: View, real: bool) -> None:
     if min(view["real"].shape[-2:]) >= WINDOW:
         _to_original(metric, view, real)
-
-
-def _absolute(metric: Metric, view: View, real: bool) -> None:
-    rebuilt, original = _original(view)
-    if not real and len(original):
-        metric.update((rebuilt.float().clamp(-1, 1) - original.float()).abs().flatten(1).mean(1))
 
 
 def _by(key: str) -> Feed:

@@ -54,14 +54,15 @@ def compared(asked: Evaluation, device: torch.device) -> Comparison:
     saved = checkpoints.read(asked.checkpoint)
     module = checkpoints.rebuilt(saved, asked.checkpoint, asked.trust).to(device)
     data = _Data.of(asked, saved["config"].get("data"))
-    identity: dict[str, Any] = {"checkpoint": str(asked.checkpoint), "sha256": _sha256(asked.checkpoint)}
+    identity: dict[str, Any] = {"checkpoint": str(asked.checkpoint), "sha256": sha256_of(asked.checkpoint)}
     identity |= {"model": type(module).__name__, "batches_seen": module.batches_seen}
     if data.module is not None and asked.size is not None:
         raise ValueError("--size is for pictures in folders; give --data.image_size for those of a data set")
     return (_samples if hasattr(module, "sample") else _translations)(asked, module, data, identity)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -101,11 +101,15 @@ class Evaluation:
 
     def check_result(self) -> None:
         """Raise a ValueError if the JSON cannot be written."""
-        path = self.result
-        if path.suffix != ".json" or path.is_dir():
-            raise ValueError(f"--out expected a .json file, got {path}")
-        if path.exists() and not self.overwrite:
-            raise ValueError(f"{path} is there already; choose another --out, or add --overwrite")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK):
-            raise ValueError(f"{path.parent} cannot be written into; choose another --out")
+        check_result(self.result, self.overwrite)
+
+
+def check_result(path: Path, overwrite: bool) -> None:
+    """Raise a ValueError if a JSON cannot be written."""
+    if path.suffix != ".json" or path.is_dir():
+        raise ValueError(f"--out expected a .json file, got {path}")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} is there already; choose another --out, or add --overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path.parent} cannot be written into; choose another --out")

@@ -85,16 +85,24 @@ def record(
         "batch_size": asked.batch_size,
         "n": asked.n,
         "command": shlex.join(asked.command),
-        "options": {name: _plain(value) for name, value in asdict(asked).items() if name != "command"},
-        "device": device.type,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
-        "hardware": _hardware(device),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "options": {name: plain(value) for name, value in asdict(asked).items() if name != "command"},
+        **surroundings(device),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
 
 
-def _plain(value: Any) -> Any:
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """With what, on what and when something was measured."""
+    return {
+        "device": device.type,
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "hardware": _hardware(device),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def plain(value: Any) -> Any:
+    """An option as JSON has it."""
     return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 

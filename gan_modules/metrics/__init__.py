@@ -1,5 +1,6 @@
 """Metrics that torchmetrics does not have, or does not have right, fast or comparable."""
 
+from gan_modules.metrics.absolute import L1
 from gan_modules.metrics.accuracy import Accuracy, ClassificationAccuracy
 from gan_modules.metrics.diversity import SampleDiversity
 from gan_modules.metrics.features import FeatureMetric, FeatureNetwork, Unavailable
@@ -20,6 +21,7 @@ from gan_modules.metrics.sliced_wasserstein import SlicedWasserstein
 from gan_modules.metrics.structure import SSIM, MultiScaleSSIM
 
 __all__ = [
+    "L1",
     "LPIPS",
     "PRDC",
     "PSNR",

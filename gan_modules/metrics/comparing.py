@@ -10,28 +10,18 @@ from torchmetrics.utilities import dim_zero_cat
 
 from gan_modules import checks
 from gan_modules.metrics.gathering import in_turn
+from gan_modules.metrics.means import MeanOverImages
 from gan_modules.metrics.pixels import to_bytes, to_floats
 from gan_modules.randomness import mix
 
 _SLAB = 32  # pairs that are compared at once: bounds the memory
 
 
-class Paired(Metric):
+class Paired(MeanOverImages):
     """The mean over images of a comparison of each with its truth.
 
     Those that inherit say what `compare` is, and in `name` what the number is called.
     """
-
-    is_differentiable = False
-    full_state_update = False
-    name: str
-    total: Tensor
-    count: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @abstractmethod
     def compare(self, first: Tensor, second: Tensor) -> Tensor:
@@ -50,18 +40,7 @@ class Paired(Metric):
             )
         slabs = (part.split(_SLAB) for part in (to_floats(images, real=False), to_floats(truth, real=True)))
         for first, second in zip(*slabs, strict=True):
-            self.total += _compared(self.compare, first, second).sum()
-        self.count += len(images)
-
-    def compute(self) -> Tensor:
-        """The mean, a scalar.
-
-        Raises:
-            ValueError: if there were no images.
-        """
-        if not self.count:
-            raise ValueError(f"{self.name} needs at least one image, got none; call update first")
-        return self.total / self.count
+            self.add(_compared(self.compare, first, second))
 
 
 class Diversity(Metric):

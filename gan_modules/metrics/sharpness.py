@@ -1,8 +1,8 @@
 """How sharp pictures are: the energy of their gradients."""
 
 from torch import Tensor
-from torchmetrics import MeanMetric
 
+from gan_modules.metrics.means import MeanOverImages
 from gan_modules.metrics.pixels import to_floats
 
 
@@ -23,7 +23,7 @@ def gradient_energy(images: Tensor) -> Tensor:
     return down.square().mean(dim=(1, 2, 3)) + right.square().mean(dim=(1, 2, 3))
 
 
-class Sharpness(MeanMetric):
+class Sharpness(MeanOverImages):
     """The mean over images of their gradient energy, which is to be compared with that of the data.
 
     >>> import torch
@@ -33,11 +33,13 @@ class Sharpness(MeanMetric):
     tensor(0.)
     """
 
-    def update(self, images: Tensor) -> None:  # type: ignore[override]
+    higher_is_better = None
+    name = "sharpness"
+
+    def update(self, images: Tensor) -> None:
         """Add images (n, c, h, w), in [-1, 1] or uint8; values outside are clamped.
 
         Raises:
             ValueError: if they are no such images, or are not finite.
         """
-        if len(images):
-            super().update(gradient_energy(to_floats(images, real=False)))
+        self.add(gradient_energy(to_floats(images, real=False)))

@@ -12,6 +12,7 @@ from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.objectives import least_squares, patch_nce
 from gan_modules.schedules import constant_then_linear, scheduled
+from gan_modules.translating import Way
 
 
 class CUT(AdversarialModule):
@@ -107,6 +108,10 @@ class CUT(AdversarialModule):
         loss, contrast, fake = self.descend(generator_optimizer, self.generator_loss, x, y)
         self.record(generator=loss, contrast=contrast)
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, y, fake))
+
+    def ways(self) -> dict[str, Way]:
+        """The one direction, from which there is no way back."""
+        return {"x_to_y": Way(self)}
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
         """One direction; where the batch is `(x, y, x_as_y, ...)`, it has its truth."""

@@ -15,14 +15,14 @@ from gan_modules.gaussians import drawn, kl_to_normal
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator, over_scales
 from gan_modules.penalties import mode_seeking
 from gan_modules.schedules import constant_then_linear, scheduled
-from gan_modules.translating import TwoWayModule, several
+from gan_modules.translating import CodedTwoWayModule
 
 _ATTRIBUTES = ("attribute_encoder_x", "attribute_encoder_y")
 _CONTENTS = ("content_encoder_x", "shared_encoder", "shared_decoder", "decoder_x", "decoder_y", "content_encoder_y")
 _DISCRIMINATORS = ("discriminator_x", "discriminator_y", "random_discriminator_x", "random_discriminator_y")
 
 
-class DRIT(TwoWayModule):
+class DRIT(CodedTwoWayModule):
     """A space of contents, in which a discriminator cannot tell the domains, and one of attributes for each domain.
 
     As in the authors' code translations with drawn attributes have discriminators of their own, the attribute encoders
@@ -222,12 +222,6 @@ class DRIT(TwoWayModule):
             loss = self.descend(discriminator_optimizer, self.discriminator_loss, x, y, *fakes, *more)
             self.record(discriminator=loss)
         self.record(content=self.descend(content_optimizer, self.content_discriminator_loss, x, y))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
-        """Both directions, with further translations of each source by attributes of their own."""
-        views, (x, y) = super().validation_step(batch, batch_idx), two_images_of(batch)
-        views["x_to_y"]["samples"], views["y_to_x"]["samples"] = several(self, x), several(self.inverse, y)
-        return views
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         players = ("content_discriminator",), _DISCRIMINATORS, (*_CONTENTS, *_ATTRIBUTES)

@@ -13,7 +13,7 @@ from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.objectives import least_squares, over_scales
 from gan_modules.schedules import halving, scheduled
-from gan_modules.translating import TwoWayModule, several
+from gan_modules.translating import CodedTwoWayModule
 
 _DISCRIMINATORS = ("discriminator_x", "discriminator_y")
 _GENERATORS = (
@@ -21,7 +21,7 @@ _GENERATORS = (
 )  # fmt: skip
 
 
-class MUNIT(TwoWayModule):
+class MUNIT(CodedTwoWayModule):
     """Pictures are content, which the domains share, and style; a translation has the content, and a style it is given.
 
     Args:
@@ -139,12 +139,6 @@ class MUNIT(TwoWayModule):
         loss, pictures, styles, *fakes = self.descend(generator_optimizer, self.generator_loss, x, y)
         self.record(generator=loss, reconstruction=pictures, style=styles)
         self.record(discriminator=self.descend(discriminator_optimizer, self.discriminator_loss, x, y, *fakes))
-
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, dict[str, Tensor]]:
-        """Both directions, with further translations of each source in styles of their own."""
-        views, (x, y) = super().validation_step(batch, batch_idx), two_images_of(batch)
-        views["x_to_y"]["samples"], views["y_to_x"]["samples"] = several(self, x), several(self.inverse, y)
-        return views
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         factor = halving(self.halving_steps)

@@ -1,5 +1,6 @@
 """StarGAN: unified generative adversarial networks for multi-domain image-to-image translation (Choi et al., 2018)."""
 
+from functools import partial
 from typing import Any, Unpack
 
 import torch
@@ -13,6 +14,7 @@ from gan_modules.batches import labelled_images_of
 from gan_modules.objectives import wasserstein_critic, wasserstein_generator
 from gan_modules.penalties import gradient_penalty
 from gan_modules.schedules import constant_then_linear, scheduled
+from gan_modules.translating import Way
 
 
 class StarGAN(AdversarialModule):
@@ -100,6 +102,15 @@ class StarGAN(AdversarialModule):
             loss, classes, lost = self.descend(generator_optimizer, self.generator_loss, real, labels, wanted)
             self.record(generator=loss, wanted_classes=classes, cycle=lost)
 
+    def ways(self) -> dict[str, Way]:
+        """From each domain to the next one, and from the last one to the first."""
+        last = len(self.domains) - 1
+        order = [(place - 1 if place else last, place) for place in range(last + 1)]
+        return {f"{self.domains[home]}_to_{self.domains[place]}": self._way(home, place) for home, place in order}
+
+    def _way(self, home: int, place: int) -> Way:
+        return Way(partial(self, domain=place), lambda fake, source: self(fake, home))
+
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
         """Pictures of a batch `(images, labels)` in each other's domains; or each domain from the one before it.
 
@@ -110,10 +121,9 @@ class StarGAN(AdversarialModule):
             real, labels = labelled_images_of(batch)
             return {"source": real, "fake": self(real, labels.roll(1)), "real": real}
         views = {}
-        for place, (name, truth) in enumerate(zip(self.domains, batch, strict=True)):
-            source, fake = batch[place - 1], self(batch[place - 1], place)
-            view = {"source": source, "fake": fake, "real": truth, "truth": truth}
-            views[f"{self.domains[place - 1]}_to_{name}"] = view
+        for place, ((name, way), truth) in enumerate(zip(self.ways().items(), batch, strict=True)):
+            source = batch[place - 1]
+            views[name] = {"source": source, "fake": way.there(source), "real": truth, "truth": truth}
         return views
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
