@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
@@ -20,31 +18,15 @@ from torch.nn.functional import adaptive_avg_pool2d
 import datamodules
 from datamodules.pixels import scaled
 from gan_modules import checkpoints
-from gan_modules.cli import main, presets
+from gan_modules.cli import main
 from gan_modules.evaluation import scoring, sides
 from gan_modules.evaluation.comparison import data_module
 from gan_modules.metrics import PSNR, FeatureNetwork, Unavailable
 from gan_modules.sampling import save_samples
 from script_modules import loaded
+from untrained import saved
 
 EVALUATE = loaded("evaluate")
-
-
-def saved(folder: Path, preset: str, data: dict[str, Any], **networks: dict[str, Any]) -> Path:
-    """A checkpoint as fit.py writes it, of an untrained model."""
-    config = yaml.safe_load(presets("gan_modules")[preset].read_text())
-    config["data"]["init_args"] |= data
-    for name, arguments in networks.items():
-        config["model"]["init_args"][name]["init_args"] |= arguments
-    torch.manual_seed(0)
-    module = checkpoints._built(config["model"])
-    for name in module.generators:
-        for weight in getattr(module, name).parameters():
-            weight.data *= 3  # else all samples are nearly grey
-    adversarial = {name: getattr(module, name) for name in module.persistent}
-    contents = {"state_dict": module.state_dict(), "adversarial": adversarial, "config": config}
-    torch.save({**contents, "pytorch-lightning_version": lightning.__version__}, folder / f"{preset}.ckpt")
-    return folder / f"{preset}.ckpt"
 
 
 @pytest.fixture(scope="module")

@@ -43,21 +43,17 @@ class Model:
     identity: dict[str, Any]
 
     @classmethod
-    def of(cls, name: str, path: Path, batch_size: int, device: torch.device, trust: tuple[str, ...] = ()) -> "Model":
-        """The model of a checkpoint, on the device, and its data in batches of that size.
+    def of(cls, name: str, path: Path, device: torch.device, data_of: "DataModules") -> "Model":
+        """The model of a checkpoint, on the device, and its data.
 
         Raises:
             ValueError, OSError: if it cannot be read or rebuilt, or its data are not there.
         """
         saved = checkpoints.read(path)
-        module = checkpoints.rebuilt(saved, path, trust).to(device)
-        data, config = data_module("", [], saved["config"].get("data"), {"batch_size": batch_size}, trust)
-        data.prepare_data()
-        data.setup("fit")
-        known = getattr(data, "fingerprint", None)
-        identity = {"checkpoint": str(path), "sha256": sha256_of(path), "model": type(module).__name__}
-        identity |= {"batches_seen": module.batches_seen, "data": config}
-        return cls(name, module, data, identity | {"fingerprint": known("held_out") if known else None})
+        module = checkpoints.rebuilt(saved, path, data_of.trust).to(device)
+        data, of_data = data_of(saved["config"].get("data"))
+        identity: dict[str, Any] = {"checkpoint": str(path), "sha256": sha256_of(path), "model": type(module).__name__}
+        return cls(name, module, data, {**identity, "batches_seen": module.batches_seen, **of_data})
 
     @property
     def held_out(self) -> int:
@@ -103,6 +99,30 @@ class Model:
             return dict.fromkeys(views, lambda: sample(size))
         ways = self.ways
         return {key: _acting(ways[key], view["source"][:size]) for key, view in views.items() if key in ways}
+
+
+class DataModules:
+    """The data modules of configurations, set up; equal ones have the same.
+
+    Args:
+        batch_size: of all of them.
+        trust: packages beside this one whose classes a configuration may name.
+    """
+
+    def __init__(self, batch_size: int, trust: tuple[str, ...] = ()) -> None:
+        self.batch_size, self.trust = batch_size, trust
+        self._known: dict[str, tuple[LightningDataModule, dict[str, Any]]] = {}
+
+    def __call__(self, config: Any) -> tuple[LightningDataModule, dict[str, Any]]:
+        """A data module, and what says which data these are."""
+        if repr(config) not in self._known:
+            data, used = data_module("", [], config, {"batch_size": self.batch_size}, self.trust)
+            data.prepare_data()
+            data.setup("fit")
+            fingerprint = getattr(data, "fingerprint", None)
+            identity = {"data": used, "fingerprint": fingerprint("held_out") if fingerprint else None}
+            self._known[repr(config)] = data, identity
+        return self._known[repr(config)]
 
 
 def _extended(view: View, way: Way) -> View:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from gan_modules import checks
 from gan_modules.evaluation import models, reporting
 from gan_modules.evaluation.columns import COLUMNS, Measures
-from gan_modules.evaluation.models import Act, Model
+from gan_modules.evaluation.models import Act, DataModules, Model
 from gan_modules.evaluation.options import DEVICES, check_result
 
 
@@ -85,9 +85,8 @@ def compare(asked: Table) -> list[Row]:
     asked.check()
     device = torch.device("cuda" if asked.device != "cpu" and torch.cuda.is_available() else "cpu")
     with isolate_rng():
-        compared = [
-            Model.of(name, path, asked.batch_size, device, asked.trust) for name, path in asked.checkpoints.items()
-        ]
+        data = DataModules(asked.batch_size, asked.trust)
+        compared = [Model.of(name, path, device, data) for name, path in asked.checkpoints.items()]
         held_out = min(model.held_out for model in compared)
         count = held_out if asked.n is None else min(held_out, asked.n)
         measures = Measures(count, asked.weights, asked.lpips_weights)
