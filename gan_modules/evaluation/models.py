@@ -22,7 +22,7 @@ from gan_modules.evaluation.comparison import data_module, sha256_of
 from gan_modules.randomness import ItemStream, mix
 from gan_modules.translating import Way, several
 
-Act = Callable[[], Any]
+Act = Callable[[], Tensor]
 """Makes a batch of pictures as a user of a model does."""
 
 
@@ -93,7 +93,7 @@ class Model:
         return {key: _extended(view, ways[key]) if key in ways else view for key, view in views.items()}
 
     def acts(self, views: Mapping[str, View], size: int) -> dict[str, Act]:
-        """By direction, what makes the first `size` pictures; nothing of what neither translates nor samples."""
+        """By direction, what makes at most `size` pictures; nothing of what neither translates nor samples."""
         sample: Callable[[int], Tensor] | None = getattr(self.module, "sample", None)
         if sample is not None:
             return dict.fromkeys(views, lambda: sample(size))

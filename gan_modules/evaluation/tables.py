@@ -110,17 +110,16 @@ def _scored(compared: Sequence[Model], measures: Measures, count: int, seed: int
 
 def _add_costs(rows: Sequence[Row], size: int, asked: Table, device: torch.device) -> None:
     """Parameters, and pictures a second, of what can be used without data beside it."""
-    acts: list[Act] = []
-    timed: list[Row] = []
+    acts: list[tuple[Row, Act]] = []
     for row in rows:
         row.values["parameters_in_all"] = models.parameters(row.model.module)
         act = row.model.acts(next(row.model.views(size, asked.seed)), size).get(row.direction)
         if act is not None:
             row.values["parameters"] = models.parameters_in_use(row.model.module, act)
-            acts.append(act)
-            timed.append(row)
-    for row, seconds in zip(timed, models.seconds(acts, asked.repeats, device), strict=True):
-        row.values["images_per_second"] = size / seconds
+            acts.append((row, act))
+    clocked = models.seconds([act for _, act in acts], asked.repeats, device)
+    for (row, act), seconds in zip(acts, clocked, strict=True):
+        row.values["images_per_second"] = len(act()) / seconds
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
