@@ -24,25 +24,23 @@ from datamodules.loading import PictureDataModule
 from datamodules.order import Batches, Raw, held_out_every, random_numbers
 from datamodules.pixels import in_channels, jittered, to_bytes
 from gan_modules import checks
-from gan_modules.holes import squares
+from gan_modules.holes import GREY, squares
+from gan_modules.palettes import Palette, labelled
 from gan_modules.texts import encoded
 
 SIZE = 64
-GREY = torch.tensor(128, dtype=torch.uint8)
 Style = Literal["noto", "twemoji"]
 Domains = Literal["lines2colour", "noto2twemoji"]
 Task = Literal["grey2colour", "lines2colour", "small2large", "low2high", "holes", "labels2colour"]
-PALETTE = torch.tensor(
-    [
-        (255, 255, 255),  # white
-        (30, 30, 30),  # black
-        (150, 150, 150),  # grey
-        (220, 50, 40),  # red
-        (250, 190, 40),  # yellow
-        (100, 170, 60),  # green
-        (50, 140, 220),  # blue
-        (130, 85, 60),  # brown
-    ]
+PALETTE = (
+    (255, 255, 255),  # white
+    (30, 30, 30),  # black
+    (150, 150, 150),  # grey
+    (220, 50, 40),  # red
+    (250, 190, 40),  # yellow
+    (100, 170, 60),  # green
+    (50, 140, 220),  # blue
+    (130, 85, 60),  # brown
 )
 """The colours by which "labels2colour" sorts pixels."""
 Hole = Literal["centre", "anywhere"]
@@ -145,15 +143,6 @@ def _larger(padded: Tensor, down: int, right: int) -> Tensor:
         for sign in (1, -1)
     )
     return torch.maximum(1.08 * one, 0.92 * other)  # of two equal neighbours one wins, and the line is not doubled
-
-
-def labelled(pictures: Tensor) -> Tensor:
-    """Which colour of `PALETTE` is nearest at each pixel of uint8 (n, 3, h, w): uint8 (n, 8, h, w), 255 or 0."""
-    maps = []
-    for part in torch.split(pictures, 256):
-        distances = (part[:, None].int() - PALETTE.int()[:, :, None, None]).square().sum(2)
-        maps.append(functional.one_hot(distances.argmin(1), len(PALETTE)).permute(0, 3, 1, 2).to(torch.uint8) * 255)
-    return torch.cat(maps)
 
 
 class _Emoji(PictureDataModule):
@@ -372,6 +361,11 @@ class EmojiPairs(_Emoji):
         return known.get(self.task, self.channels)
 
     @property
+    def palette(self) -> Palette | None:
+        """The colours of the labels of which sources are maps; None where they are none."""
+        return PALETTE if self.task == "labels2colour" else None
+
+    @property
     def cuts_anew(self) -> bool:
         """Whether a training picture has another hole in each epoch."""
         return self.task == "holes" and self.hole == "anywhere"
@@ -402,7 +396,7 @@ class EmojiPairs(_Emoji):
         if self.task == "lines2colour":
             return [line_drawings(pictures(self.style), self.image_size), target]
         if self.task == "labels2colour":
-            return [labelled(in_channels(target, 3)), target]
+            return [labelled(in_channels(target, 3), PALETTE), target]
         if self.task == "holes":
             places = random_numbers(0, torch.arange(len(target)), 2)
             return _with_hole(target, places if self.hole == "anywhere" else torch.full_like(places, 1 << 23))
@@ -428,4 +422,4 @@ def _with_hole(target: Tensor, places: Tensor) -> list[Tensor]:
     """
     side = target.shape[-1]
     inside = squares(places * (side - side // 2 + 1) >> 24, side // 2, side, side)
-    return [torch.where(inside, GREY, target), target, inside.to(torch.uint8) * 255]
+    return [target.masked_fill(inside, GREY), target, inside.to(torch.uint8) * 255]

@@ -6,6 +6,8 @@ from typing import Any
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 
+from gan_modules.palettes import Palette
+
 
 def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> None:
     """Give the networks of this library, and the module, the sizes of the data.
@@ -23,12 +25,12 @@ def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> Non
         for name in sorted(facts.keys() & vars(arguments).keys()):
             if place + name in chosen:
                 _check_classes(place + name, arguments[name], facts)
-            elif arguments[name] and not facts[name]:
+            elif arguments[name] and not facts[name] and name in _NEEDS:
                 raise ValueError(
                     f"{_class(node)} needs {_NEEDS[name]}, which {type(data).__name__} does not have; {_OTHER}"
                 )
             elif arguments[name]:
-                arguments[name] = facts[name] * _packed(model, place, name)
+                arguments[name] = facts[name] and facts[name] * _packed(model, place, name)
 
 
 def _packed(model: Namespace, place: str, name: str) -> int:
@@ -67,6 +69,8 @@ _NEEDS = {
     "in_channels": "images",
     "condition_channels": "pairs of images",
     "num_classes": "labels",
+    "num_domains": "labels",
+    "domains": "labels",
 }
 
 
@@ -81,8 +85,15 @@ def _facts(data: LightningDataModule) -> dict[str, Any]:
         "in_channels": source or channels,
         "condition_channels": source,
         "num_classes": getattr(data, "num_classes", None),
+        "num_domains": getattr(data, "num_classes", None),
+        "domains": getattr(data, "class_names", None),
+        "palette": _listed(getattr(data, "palette", None)),
     }
     return facts if any(facts.values()) else {}
+
+
+def _listed(palette: Palette | None) -> list[list[int]] | None:
+    return None if palette is None else [list(colour) for colour in palette]
 
 
 def _nodes(node: Any, place: str = "") -> Iterator[tuple[str, Namespace]]:

@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+GREY = 128
+"""What pictures of bytes hold in their holes."""
+
 
 def squares(corners: Tensor, hole: int, height: int, width: int) -> Tensor:
     """Which pixels lie in a square: bool (n, 1, height, width).
@@ -22,6 +25,17 @@ def squares(corners: Tensor, hole: int, height: int, width: int) -> Tensor:
     )
     inside = [(each >= 0) & (each < hole) for each in (rows, columns)]
     return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
+
+
+def centred(images: Tensor, hole: int) -> Tensor:
+    """The square of side `hole` in the middle of images (n, c, h, w), in their dtype: (n, 1, h, w), 1 inside.
+
+    >>> centred(torch.zeros(1, 3, 4, 4), 2)[0, 0].int().tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+    """
+    n, _, height, width = images.shape
+    corners = torch.tensor([(height - hole + 1) // 2, (width - hole + 1) // 2], device=images.device)
+    return squares(corners.expand(n, 2), hole, height, width).to(images.dtype)
 
 
 def around(hole: Tensor, width: int | None) -> Tensor:

@@ -1,6 +1,6 @@
 """What all models with inference do alike: codes, reconstructions, and what validation shows. No algorithm."""
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from torch import Tensor, nn
 
@@ -21,6 +21,9 @@ class InferringModule(LatentModule):
         latent_dim: dimensions of the standard normal noise.
         mechanics: see `LatentMechanics`.
     """
+
+    readers: ClassVar[tuple[str, ...]] = ("encoder",)
+    """Networks that see a picture first."""
 
     def __init__(
         self, encoder: nn.Module, generator: nn.Module, latent_dim: int, **mechanics: Unpack[LatentMechanics]

@@ -1,7 +1,7 @@
-"""Samples and translations from checkpoints: what `scripts/sample.py` does."""
+"""Samples from checkpoints of models of noise: what `scripts/sample.py` draws without `--input`."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,20 +9,14 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
 from tqdm import tqdm
 
-from datamodules import find_pictures, load_picture
 from gan_modules import checkpoints, checks
 from gan_modules.adversarial import AdversarialModule
 from gan_modules.callbacks import drawing
 from gan_modules.evaluation import sides
 from gan_modules.latents import spherical
 from gan_modules.texts import encoded
-
-_MULTIPLE = 32  # that sides are padded to, unless the network names a size; no translator here halves more often
-
-Translator = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
@@ -123,85 +117,3 @@ def _inputs(module: AdversarialModule, rows: int, columns: int, seed: int) -> tu
 def _check_samples(module: AdversarialModule) -> None:
     if not hasattr(module, "grid_inputs"):
         raise ValueError(f"{type(module).__name__} translates pictures: add --input FOLDER, and a folder as --out")
-
-
-@torch.no_grad()
-def translate(
-    checkpoint: Path,
-    source: Path,
-    target: Path,
-    inverse: bool = False,
-    size: int | None = None,
-    overwrite: bool = False,
-    seed: int = 0,
-    trust: tuple[str, ...] = (),
-) -> int:
-    """Translate all pictures below `source` to PNG files of the same names below `target`; returns how many.
-
-    Pictures keep their proportions: their shorter side becomes `size`, by default the size the model was trained at;
-    of a model that enlarges pictures, by default they are taken as they are.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        ValueError: if the model does not translate, there is no picture, one cannot be read, or a file is in the way.
-    """
-    checks.whole(1, size=1 if size is None else size)
-    checks.seed(seed=seed)
-    saved = checkpoints.read(checkpoint)
-    module = checkpoints.rebuilt(saved, checkpoint, trust)
-    if hasattr(module, "grid_inputs"):
-        raise ValueError(f"{type(module).__name__} makes pictures from noise: leave --input out")
-    if inverse and not hasattr(module, "inverse"):
-        raise ValueError(f"{type(module).__name__} translates in one direction: leave --inverse out")
-    trained_at = _trained_at(saved["config"])
-    translator = cast(Translator, module.inverse if inverse else module)
-    network = module.serving(module.generators[-1 if inverse else 0])
-    if getattr(network, "scale", 1) > 1:
-        trained_at = None  # pictures that are enlarged are taken as they are
-    multiple = getattr(network, "image_size", _MULTIPLE)
-    jobs = _jobs(find_pictures(source), source, target, overwrite)
-    with isolate_rng():
-        torch.manual_seed(seed)
-        for path, out in tqdm(jobs, unit="picture", disable=None):
-            picture = load_picture(path, channels=getattr(network, "in_channels", 3)).float().div(127.5).sub(1)[None]
-            made = _translated(translator, picture, size or trained_at, multiple)
-            drawing.save_picture(_picture(made[0]), out)
-    return len(jobs)
-
-
-def _trained_at(config: Any) -> int | None:
-    """The side of the pictures that a model was trained on, as its checkpoint has it."""
-    for key in ("data", "init_args", "image_size"):
-        config = config.get(key) if isinstance(config, dict) else None
-    checks.whole(1, 2**14, image_size=1 if config is None else config)
-    return config
-
-
-def _jobs(paths: Iterable[Path], source: Path, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
-    jobs: dict[Path, Path] = {}
-    for path in paths:
-        out = target / path.relative_to(source).with_suffix(".png")
-        if out in jobs:
-            raise ValueError(f"{jobs[out]} and {path} would both become {out}; rename one of them")
-        jobs[out] = path
-    if not jobs:
-        raise ValueError(f"expected pictures below {source}, found none; give a folder that holds some")
-    taken = [out for out in jobs if out.exists()]
-    if taken and not overwrite:
-        raise ValueError(f"{taken[0]} is there already ({len(taken)} in all); choose another --out, or add --overwrite")
-    return [(path, out) for out, path in jobs.items()]
-
-
-def _translated(translator: Translator, picture: Tensor, size: int | None, multiple: int) -> Tensor:
-    factor = 1 if size is None else size / min(picture.shape[-2:])
-    height, width = (max(1, round(side * factor)) for side in picture.shape[-2:])
-    resized = interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)
-    padded = pad(resized, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-    made = translator(padded)
-    scale = made.shape[-1] // padded.shape[-1]
-    return made[..., : scale * height, : scale * width]
-
-
-def _picture(image: Tensor) -> Image.Image:
-    pixels = image.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).squeeze(2)
-    return Image.fromarray(pixels.numpy())

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, Unpack
+from typing import Any, ClassVar, NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,9 @@ class PairedModule(AdversarialModule):
         generator: maps source images to images of the target domain, in [-1, 1].
     """
 
+    readers: ClassVar[tuple[str, ...]] = ("generator",)
+    """Networks that see a source first, one for each direction (`gan_modules.translators` lists what it asks for)."""
+
     generator: nn.Module
 
     def forward(self, source: Tensor) -> Tensor:
@@ -71,6 +74,11 @@ class CodedModule(PairedModule):
         checks.whole(1, latent_dim=latent_dim)
         self.generator, self.latent_dim = generator, latent_dim
 
+    @property
+    def coded(self) -> bool:
+        """Whether translations follow a code."""
+        return True
+
     def codes(self, n: int) -> Tensor:
         """Codes `(n, latent_dim)`, drawn from a standard normal distribution."""
         return self.normal(n, self.latent_dim)
@@ -92,6 +100,9 @@ class TwoWayModule(AdversarialModule):
     Attributes:
         generator_g, generator_f: map images of X to Y, and of Y to X, all in [-1, 1].
     """
+
+    readers: ClassVar[tuple[str, ...]] = ("generator_g", "generator_f")
+    """Networks that see a source first, in either direction."""
 
     generator_g: nn.Module
     generator_f: nn.Module

@@ -11,7 +11,9 @@ from PIL import Image
 
 from gan_modules import checkpoints
 from gan_modules.cli import fit
-from gan_modules.sampling import interpolated, samples, spherical, translate
+from gan_modules.picture_folders import translate
+from gan_modules.sampling import interpolated, samples, spherical
+from gan_modules.translators import load
 
 
 def trained(root: Path, *options: str) -> Path:
@@ -68,13 +70,13 @@ def test_a_folder_of_any_pictures_is_translated(cyclegan: Path, tmp_path: Path) 
     Image.fromarray(rng.integers(0, 255, (64, 40, 4), dtype=np.uint8)).save(source / "clear.png")
     Image.fromarray(rng.integers(0, 65535, (31, 31), dtype=np.uint16)).save(source / "sixteen.png")
     Image.fromarray(rng.integers(0, 255, (50, 90), dtype=np.uint8)).save(source / "sub" / "grey.jpg")
-    assert translate(cyclegan, source, target) == 4
+    assert translate(load(cyclegan), source, target) == 4
     sizes = {path.relative_to(target).as_posix(): Image.open(path).size for path in target.rglob("*.png")}
     assert sizes == {"odd.png": (16, 22), "clear.png": (16, 26), "sixteen.png": (16, 16), "sub/grey.png": (29, 16)}
     with pytest.raises(ValueError, match="--overwrite"):
-        translate(cyclegan, source, target)
+        translate(load(cyclegan), source, target)
     forward = (target / "odd.png").read_bytes()
-    assert translate(cyclegan, source, target, inverse=True, overwrite=True, size=32) == 4
+    assert translate(load(cyclegan, inverse=True, size=32), source, target, overwrite=True) == 4
     assert Image.open(target / "odd.png").size == (32, 43) and (target / "odd.png").read_bytes() != forward
 
 
@@ -84,15 +86,14 @@ def test_a_size_that_is_none_is_refused(size: object, cyclegan: Path, tmp_path: 
     saved["config"]["data"]["init_args"]["image_size"] = size
     torch.save(saved, tmp_path / "sized.ckpt")
     with pytest.raises(ValueError, match="image_size"):
-        translate(tmp_path / "sized.ckpt", tmp_path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        load(tmp_path / "sized.ckpt")
 
 
 def test_a_translation_is_the_networks(cyclegan: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     pixels = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in" / "a.png")
-    translate(cyclegan, tmp_path / "in", tmp_path / "out", size=32)
+    translate(load(cyclegan, size=32), tmp_path / "in", tmp_path / "out")
     module = checkpoints.load(cyclegan)
     with torch.no_grad():
         expected = module(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1)[0]
@@ -105,11 +106,11 @@ def test_mistakes_get_a_sentence(acgan: Path, cyclegan: Path, tmp_path: Path) ->
     with pytest.raises(ValueError, match="--input"):
         samples(cyclegan)
     with pytest.raises(ValueError, match="leave --input out"):
-        translate(acgan, tmp_path, tmp_path / "out")
+        load(acgan)
     with pytest.raises(ValueError, match="found none"):
-        translate(cyclegan, tmp_path / "empty", tmp_path / "out")
+        translate(load(cyclegan), tmp_path / "empty", tmp_path / "out")
     with pytest.raises(FileNotFoundError, match="missing"):
-        translate(cyclegan, tmp_path / "missing", tmp_path / "out")
+        translate(load(cyclegan), tmp_path / "missing", tmp_path / "out")
     with pytest.raises(ValueError, match="at least 1"):
         samples(acgan, 0)
     for name, content in (("text.ckpt", b"hello"), ("empty.ckpt", b""), ("cut.ckpt", acgan.read_bytes()[:1000])):

@@ -38,7 +38,7 @@ class DiscoGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width, halvings=halvings)
-        self.in_channels, self.halvings = in_channels, halvings
+        self.in_channels, self.halvings, self.multiple = in_channels, halvings, 2**halvings
         widths = [width * 2**level for level in range(halvings)]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise([in_channels, *widths]):

@@ -46,7 +46,7 @@ class SRResNetGenerator(nn.Module):
         super().__init__()
         checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width)
         checks.whole(0, blocks=blocks, doublings=doublings)
-        self.in_channels, self.scale = in_channels, 2**doublings
+        self.in_channels, self.scale, self.multiple = in_channels, 2**doublings, 1
         self.first = nn.Sequential(nn.Conv2d(in_channels, width, 9, padding=4), nn.PReLU())
         convolution = nn.Conv2d(width, width, 3, padding=1, bias=norm is None)
         self.body = nn.Sequential(
@@ -107,7 +107,7 @@ class RRDBGenerator(nn.Module):
         super().__init__()
         checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width, growth=growth)
         checks.whole(0, blocks=blocks, doublings=doublings)
-        self.in_channels, self.scale = in_channels, 2**doublings
+        self.in_channels, self.scale, self.multiple = in_channels, 2**doublings, 1
         self.first = nn.Conv2d(in_channels, width, 3, padding=1)
         dense = [_Scaled(*(_Dense(width, growth) for _ in range(3))) for _ in range(blocks)]
         self.body = nn.Sequential(*dense, nn.Conv2d(width, width, 3, padding=1))

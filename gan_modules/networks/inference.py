@@ -40,7 +40,7 @@ class DCGANEncoder(nn.Module):
         super().__init__()
         checks.whole(1, latent_dim=latent_dim)
         checks.switch(gaussian=gaussian)
-        self.gaussian = gaussian
+        self.gaussian, self.channels, self.image_size, self.fixed = gaussian, channels, image_size, True
         self.trunk = _Halvings(image_size, channels, width, norm)
         self.code = nn.Conv2d(self.trunk.out_channels, latent_dim * (1 + gaussian), self.trunk.base)
         init_normal(self)

@@ -42,7 +42,7 @@ class ContextGenerator(nn.Module):
         base, halvings = base_and_doublings(image_size)
         # from 128 pixels on, the first maps are as wide as the second
         widths = [width * 2 ** max(0, level - max(0, halvings - 4)) for level in range(halvings)]
-        self.in_channels, self.image_size = in_channels, image_size
+        self.in_channels, self.image_size, self.fixed = in_channels, image_size, True
         layers: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(widths):
             layers += _after(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), outputs, nn.LeakyReLU(0.2, inplace=True))

@@ -103,7 +103,7 @@ class SPADEGenerator(nn.Module):
         checks.switch(spectral_norm=spectral_norm)
         if image_size % 2**doublings:
             raise ValueError(f"image_size must be a multiple of {2**doublings}, got {image_size}; give fewer doublings")
-        self.in_channels, self.image_size, self.code_dim = in_channels, image_size, code_dim
+        self.in_channels, self.image_size, self.code_dim, self.fixed = in_channels, image_size, code_dim, True
         self.base, inner = image_size // 2**doublings, width * 2 ** (doublings - 1)
         self.first: nn.Module
         if code_dim:

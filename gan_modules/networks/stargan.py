@@ -41,6 +41,7 @@ class StarGANGenerator(nn.Module):
         checks.whole(1, num_domains=num_domains, channels=channels, width=width)
         checks.whole(0, blocks=blocks, downsamplings=downsamplings)
         self.num_domains, self.in_channels, self.downsamplings = num_domains, channels, downsamplings
+        self.multiple = 2 * 2**downsamplings  # of sides that are never too small
         widths = [width * 2**level for level in range(downsamplings + 1)]
         layers = _activated(nn.Conv2d(channels + num_domains, width, 7, 1, 3, bias=False))
         for inputs, outputs in pairwise(widths):

@@ -42,6 +42,7 @@ class ContentEncoder(nn.Module):
         checks.whole(1, in_channels=in_channels, width=width)
         checks.whole(0, downsamplings=downsamplings, blocks=blocks)
         self.in_channels, self.downsamplings = in_channels, downsamplings
+        self.multiple = max(2 * 2**downsamplings, 4)  # of sides that are never too small
         parts = _convolution(in_channels, width, 7, 1, norm)
         for level in range(downsamplings):
             parts += _convolution(width * 2**level, width * 2 ** (level + 1), 4, 2, norm)

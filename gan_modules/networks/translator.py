@@ -49,6 +49,7 @@ class ResNetTranslator(nn.Module):
         checks.whole(0, blocks=blocks, downsamplings=downsamplings)
         checks.fraction(dropout=dropout)
         self.in_channels, self.downsamplings = in_channels, downsamplings
+        self.multiple = max(2 * 2**downsamplings, 4)  # of sides that are never too small
         inner, bias = width * 2**downsamplings, norm is None
         parts = [nn.ReflectionPad2d(3), *_activated(nn.Conv2d(in_channels, width, 7, bias=bias), norm)]
         for level in range(downsamplings):
@@ -161,6 +162,7 @@ class LocalEnhancer(nn.Module):
         checks.whole(1, width=width)
         coarse, bias = ResNetTranslator(in_channels, out_channels, 2 * width, blocks, downsamplings, norm), norm is None
         self.in_channels, self.factor = in_channels, 2 ** (downsamplings + 1)
+        self.multiple = 2 * self.factor  # of sides that are never too small
         self.coarse = coarse.layers[:-3]  # all but padding, convolution and tanh
         self.halving = nn.Sequential(
             nn.ReflectionPad2d(3),

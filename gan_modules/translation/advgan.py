@@ -38,6 +38,7 @@ class AdvGAN(AdversarialModule):
     """
 
     at_rest = ("classifier",)
+    readers = ("generator",)
 
     def __init__(
         self,

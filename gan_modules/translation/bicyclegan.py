@@ -38,6 +38,8 @@ class BicycleGAN(CodedModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    style_readers = ("encoder",)
+
     def __init__(
         self,
         generator: nn.Module,

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from gan_modules import checks, randomness
 from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import labelled_images_of
-from gan_modules.holes import squares
+from gan_modules.holes import centred, squares
 from gan_modules.objectives import cross_entropy_to
 from gan_modules.translating import PairedModule
 
@@ -67,6 +67,10 @@ class CCGAN(PairedModule):
     def filled(self, images: Tensor, hole: Tensor) -> Tensor:
         """x_I of section 3: the images, with what the generator makes of their surroundings in their holes."""
         return (1 - hole) * images + hole * self((1 - hole) * images)
+
+    def trained_hole(self, images: Tensor) -> Tensor:
+        """A square of the size that was cut out in training, in the middle: `(n, 1, h, w)`, 1 inside."""
+        return centred(images, self.hole_size)
 
     def discriminator_loss(self, real: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Section 3's combined objective: whole against filled, and classes where they are known; beside it these."""

@@ -2,13 +2,14 @@
 
 from typing import Any, Unpack
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_modules import checks
 from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import holed_images_of
-from gan_modules.holes import around
+from gan_modules.holes import GREY, around, centred
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator
 from gan_modules.translating import PairedModule
 
@@ -53,6 +54,15 @@ class ContextEncoder(PairedModule):
         self.reconstruction_weight, self.overlap, self.overlap_weight = reconstruction_weight, overlap, overlap_weight
         self.learning_rate, self.generator_rate, self.betas = learning_rate, generator_rate, betas
         self.register_generators("generator")
+
+    def filled(self, images: Tensor, hole: Tensor) -> Tensor:
+        """Images with what the generator makes of their surroundings in their holes, `(n, 1, h, w)`, 1 inside."""
+        grey = torch.full_like(images, GREY / 127.5 - 1)
+        return images.where(hole == 0, self(images.where(hole == 0, grey)))
+
+    def trained_hole(self, images: Tensor) -> Tensor:
+        """The square in the middle, of half the side, that the data modules cut out of square images: 1 inside."""
+        return centred(images, images.shape[-1] // 2)
 
     def reconstruction_loss(self, fake: Tensor, target: Tensor, hole: Tensor) -> Tensor:
         """Equation 1, a mean over what is predicted: the hole, and with a larger weight its border."""

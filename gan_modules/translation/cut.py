@@ -36,6 +36,8 @@ class CUT(AdversarialModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    readers = ("generator",)
+
     def __init__(
         self,
         generator: nn.Module,

@@ -53,6 +53,10 @@ class DRIT(CodedTwoWayModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    readers = ("content_encoder_x", "content_encoder_y")
+    style_readers = ("attribute_encoder_y", "attribute_encoder_x")
+    coded = True
+
     def __init__(
         self,
         content_encoder_x: nn.Module,

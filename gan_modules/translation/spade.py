@@ -1,5 +1,6 @@
 """Semantic image synthesis with spatially-adaptive normalization (Park, Liu, Wang and Zhu, 2019)."""
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import torch
@@ -12,6 +13,7 @@ from gan_modules.batches import two_images_of
 from gan_modules.gaussians import drawn, kl_to_normal
 from gan_modules.matching import feature_matching, scores
 from gan_modules.objectives import hinge_discriminator, over_scales, wasserstein_generator
+from gan_modules.palettes import check_palette
 from gan_modules.schedules import constant_then_linear, scheduled
 from gan_modules.translating import CodedModule, PairedModule
 
@@ -34,8 +36,12 @@ class SPADE(CodedModule):
             authors' code the divergence is a sum over the batch, and here its mean).
         generator_rate, discriminator_rate, betas: of Adam (section 4: 1e-4, 4e-4; 0 and 0.999, the code: 0.9).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 50, 0).
+        palette: colours (red, green, blue) of the labels, from 0 to 255, by which a picture is read as a map where the
+            trained model is used; None: there are only maps.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
+
+    style_readers = ("encoder",)
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class SPADE(CodedModule):
         betas: tuple[float, float] = (0.0, 0.9),
         constant_epochs: int = 50,
         decay_epochs: int = 0,
+        palette: Sequence[Sequence[int]] | None = None,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
@@ -59,11 +66,18 @@ class SPADE(CodedModule):
         checks.not_negative(feature_weight=feature_weight, perceptual_weight=perceptual_weight, kl_weight=kl_weight)
         checks.whole(0, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
         checks.adam(betas, generator_rate=generator_rate, discriminator_rate=discriminator_rate)
+        check_palette(palette)
+        self.palette = palette
         self.discriminator, self.encoder, self.perceptual = discriminator, encoder, perceptual
         self.feature_weight, self.perceptual_weight, self.kl_weight = feature_weight, perceptual_weight, kl_weight
         self.generator_rate, self.discriminator_rate, self.betas = generator_rate, discriminator_rate, betas
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
         self.register_generators("generator", *(["encoder"] if encoder else []))
+
+    @property
+    def coded(self) -> bool:
+        """Whether translations follow a code."""
+        return self.encoder is not None
 
     def forward(self, source: Tensor, code: Tensor | None = None) -> Tensor:
         if self.encoder is None:

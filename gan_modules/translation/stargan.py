@@ -37,6 +37,8 @@ class StarGAN(AdversarialModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    readers = ("generator",)
+
     def __init__(
         self,
         generator: nn.Module,

@@ -38,6 +38,8 @@ class UNIT(TwoWayModule):
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
+    readers = ("encoder_x", "encoder_y")
+
     def __init__(
         self,
         encoder_x: nn.Module,

@@ -14,7 +14,8 @@ from torch.nn.functional import softplus
 from gan_modules import SRGAN
 from gan_modules.callbacks.translation_scores import as_target
 from gan_modules.cli import fit
-from gan_modules.sampling import translate
+from gan_modules.picture_folders import translate
+from gan_modules.translators import load
 from transcribed import assert_same, unreached
 from variants import losses_of, trainer
 from zoo.own import Judge
@@ -131,5 +132,5 @@ def test_a_folder_is_enlarged_as_it_is(tmp_path: Path) -> None:
     checkpoint = next(tmp_path.glob("srgan/*/checkpoints/last.ckpt"))
     (tmp_path / "in").mkdir()
     Image.new("RGB", (10, 7), (200, 30, 30)).save(tmp_path / "in" / "a.png")
-    assert translate(checkpoint, tmp_path / "in", tmp_path / "out") == 1
+    assert translate(load(checkpoint), tmp_path / "in", tmp_path / "out") == 1
     assert Image.open(tmp_path / "out" / "a.png").size == (40, 28)
