@@ -16,8 +16,9 @@ def check_palette(palette: Palette | None) -> None:
     """Raise ValueError unless it is None, or at least two colours, all of them different."""
     if palette is None:
         return
-    rows = [tuple(colour) for colour in palette if isinstance(colour, (list, tuple))]
-    if len(rows) != len(palette) or len(set(rows)) != len(rows) or len(rows) < 2:
+    given = palette if isinstance(palette, (list, tuple)) else ()
+    rows = [tuple(colour) for colour in given if isinstance(colour, (list, tuple))]
+    if len(rows) != len(given) or len(set(rows)) != len(rows) or len(rows) < 2:
         raise ValueError(f"palette must be at least two different colours, got {palette}; [[0,0,0],[255,0,0]] are two")
     for place, colour in enumerate(rows):
         if len(colour) != 3:

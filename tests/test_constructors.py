@@ -20,6 +20,7 @@ from gan_modules.augmentation import Augmentation
 from gan_modules.divergences import Divergence
 from gan_modules.growth import Growth
 from gan_modules.metrics import FeatureNetwork, PerceptualNetwork
+from gan_modules.palettes import Palette
 from gan_modules.replay import ImageHistory
 
 CLASSES = {
@@ -45,6 +46,16 @@ WRONG: dict[Any, list[Any]] = {
     tuple[Augmentation, ...]: [3, "ab", ("color",), (3,), (None,), torch.relu],
     Sequence[Augmentation]: [3, "ab", ("color",), (3,), (None,), torch.relu],
     Sequence[float]: [3.0, "ab", (), (0.0,), (-1.0, 2.0), (math.nan,), (True,), ("a",)],
+    Palette: [
+        3,
+        "ab",
+        (),
+        2 * ((0, 0, 0),),
+        ("abc", "def"),
+        ((0, 0), (1, 1)),
+        ((0, 0, 0), (0, 0, 256)),
+        ((0, 0, 0.5),) * 2,
+    ],
     tuple[float, float]: [0.5, "ab", (0.5,), (0.5, 1.0), (-0.1, 0.9), (0.5, 0.9, 0.9), (math.nan, 0.9), ("a", "b")],
     tuple[float, float, float]: [0.5, "abc", (0, 1), (0, 1, 1, 1), (0, math.nan, 1), (0, True, 0), ("a", "b", "c")],
     torch.Tensor: [3, "ab", torch.zeros(3), torch.zeros(0, 2)],

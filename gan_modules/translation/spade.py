@@ -1,6 +1,5 @@
 """Semantic image synthesis with spatially-adaptive normalization (Park, Liu, Wang and Zhu, 2019)."""
 
-from collections.abc import Sequence
 from typing import Any, Unpack
 
 import torch
@@ -13,7 +12,7 @@ from gan_modules.batches import two_images_of
 from gan_modules.gaussians import drawn, kl_to_normal
 from gan_modules.matching import feature_matching, scores
 from gan_modules.objectives import hinge_discriminator, over_scales, wasserstein_generator
-from gan_modules.palettes import check_palette
+from gan_modules.palettes import Palette, check_palette
 from gan_modules.schedules import constant_then_linear, scheduled
 from gan_modules.translating import CodedModule, PairedModule
 
@@ -58,7 +57,7 @@ class SPADE(CodedModule):
         betas: tuple[float, float] = (0.0, 0.9),
         constant_epochs: int = 50,
         decay_epochs: int = 0,
-        palette: Sequence[Sequence[int]] | None = None,
+        palette: Palette | None = None,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(generator, latent_dim, **mechanics)
