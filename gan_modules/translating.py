@@ -140,6 +140,9 @@ class CodedTwoWayModule(TwoWayModule):
     A subclass gives what `AdversarialModule` asks for, and other methods than these where its paper has them.
     """
 
+    coded: ClassVar[bool] = True
+    """Whether translations follow a code."""
+
     @abstractmethod
     def codes(self, n: int) -> Tensor:
         """`n` codes drawn from their prior: `(n, d)`."""

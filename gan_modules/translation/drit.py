@@ -55,7 +55,6 @@ class DRIT(CodedTwoWayModule):
 
     readers = ("content_encoder_x", "content_encoder_y")
     style_readers = ("attribute_encoder_y", "attribute_encoder_x")
-    coded = True
 
     def __init__(
         self,

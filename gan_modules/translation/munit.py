@@ -44,7 +44,6 @@ class MUNIT(CodedTwoWayModule):
     at_rest = ("perceptual",)
     readers = ("content_encoder_x", "content_encoder_y")
     style_readers = ("style_encoder_y", "style_encoder_x")
-    coded = True
 
     def __init__(
         self,
