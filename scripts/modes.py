@@ -57,6 +57,7 @@ from gan_modules import (
     WGAN,
     WGANGP,
     AdversarialModule,
+    InfoGAN,
     LossSensitiveGAN,
     PacGAN,
     RelativisticGAN,
@@ -74,6 +75,9 @@ from gan_modules.metrics import ClassCoverage, ModeCoverage
 from gan_modules.networks import (
     MLPDiscriminator,
     MLPGenerator,
+    MLPTrunk,
+    RecognitionHead,
+    ScoreHead,
     StackedDiscriminator,
     StackedGenerator,
     spectrally_normalised,
@@ -136,7 +140,8 @@ class PointNetworks:
         WGAN-GP has the penalty and Adam of the authors' gan_toy.py, and DRAGAN that penalty too: 10 would hold the
         slope of a discriminator to 1 between modes that are 0.01 wide. WGAN is as algorithm 1 has it, without warm-up.
         SNGAN has its paper's betas: with momentum a score of bounded slope goes round the equilibrium. UnrolledGAN's
-        discriminator has the slower rate of the authors' notebook, without which its objective saturates.
+        discriminator has the slower rate of the authors' notebook, without which its objective saturates. InfoGAN has
+        its paper's codes for MNIST, a category of 10 and two numbers, beside the noise that all have.
         """
         average: dict[str, Any] = {"average_decay": self.average_decay}
         adam = {"learning_rate": self.rate, "betas": self.betas} | average
@@ -171,10 +176,18 @@ class PointNetworks:
             ),
             "pacgan2": lambda: PacGAN(g(), d((4,)), 2, **adam),
             "msgan": lambda: MSGAN(g(), d(), latent_dim=2, **adam),
+            "infogan": lambda: self._infogan(**two),
         }  # fmt: skip
 
-    def _generator(self) -> MLPGenerator:
-        return MLPGenerator(hidden=self.hidden, norm=self.norm, init=self.init)
+    def _infogan(self, **options: Any) -> InfoGAN:
+        heads = ScoreHead(self.judging[-1]), RecognitionHead(self.judging[-1])
+        for head in heads:
+            self.init(head)
+        trunk = MLPTrunk((2,), self.judging, self.pieces, self.init)
+        return InfoGAN(self._generator(2 + 10 + 2), trunk, *heads, noise_dim=2, **options)
+
+    def _generator(self, latent_dim: int = 2) -> MLPGenerator:
+        return MLPGenerator(latent_dim, hidden=self.hidden, norm=self.norm, init=self.init)
 
     def _judge(self, shape: tuple[int, ...] = (2,)) -> MLPDiscriminator:
         return MLPDiscriminator(shape, self.judging, self.pieces, self.init)
@@ -532,6 +545,7 @@ def _settings(
         "networks": {
             name: str(child) for name, child in module.named_children() if any(True for _ in child.parameters())
         },
+        "first_weights": _digest(module),
         "data": {name: value for name, value in named.items() if isinstance(value, (bool, int, float, str))},
         "modes": [[round(x, 6) + 0.0 for x in mode] for mode in data.modes.tolist()]
         if hasattr(data, "modes")
@@ -541,6 +555,15 @@ def _settings(
         "seed": seed,
     }
     return json.loads(json.dumps(settings))
+
+
+def _digest(module: AdversarialModule) -> str:
+    """Of all weights, as the networks' constructors and the seed made them."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def _machine() -> dict[str, Any]:

@@ -8,8 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
+from gan_modules.networks.init import init_glorot, init_normal
 from mnist_files import write_bars
 from script_modules import loaded
 
@@ -74,6 +77,19 @@ def test_what_is_finished_is_kept_and_what_is_damaged_is_not(
     assert again("--models", "gan", "--epochs", "0.002") == 2
 
 
+def test_a_run_of_other_first_weights_is_another(modes: ModuleType) -> None:
+    data = modes.PROTOCOLS["small_ring"].data(0, "", 10)
+
+    def settings(init: Callable[[nn.Module], None], seed: int) -> dict[str, Any]:
+        torch.manual_seed(seed)
+        networks = modes.PointNetworks((8,), None, (8,), 0, 1e-3, (0.5, 0.999), None, init)
+        return modes._settings(networks.models()["infogan"](), data, 1, 10, 0)
+
+    assert settings(init_glorot, 0) == settings(init_glorot, 0)
+    assert settings(init_glorot, 0) != settings(init_normal, 0)
+    assert settings(init_glorot, 0) != settings(init_glorot, 1)
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(
     modes: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -111,7 +127,8 @@ def test_every_model_of_the_comparison_trains(modes: ModuleType, tmp_path: Path)
     assert found.keys() == modes.SMALL.keys()
     for model, (run,) in found.items():
         assert run["settings"]["batches"] == 1 and 0 <= run["scores"]["modes"] <= 25, model
-        assert run["settings"]["hyperparameters"]["latent_dim"] == 2, model
+        given = run["settings"]["hyperparameters"]
+        assert given.get("latent_dim", given.get("noise_dim")) == 2, model
     assert Image.open(tmp_path / "small_grid.png").width > 900
 
 

@@ -34,7 +34,7 @@ from gan_modules.networks.layers import (
     MinibatchStd,
     PixelNorm,
 )
-from gan_modules.networks.mlp import MLPClassifier, MLPDiscriminator, MLPGenerator
+from gan_modules.networks.mlp import MLPClassifier, MLPDiscriminator, MLPGenerator, MLPTrunk
 from gan_modules.networks.multiscale import MultiScaleDiscriminator
 from gan_modules.networks.patchgan import PatchDiscriminator, PyramidDiscriminator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
@@ -98,6 +98,7 @@ __all__ = [
     "MLPClassifier",
     "MLPDiscriminator",
     "MLPGenerator",
+    "MLPTrunk",
     "Maxout",
     "MinibatchStd",
     "MultiScaleDiscriminator",

@@ -76,23 +76,45 @@ class MLPDiscriminator(nn.Module):
         init: Callable[[nn.Module], None] = init_normal,
     ) -> None:
         super().__init__()
-        checks.sizes(shape=shape, hidden=hidden)
-        checks.whole(0, maxout_pieces=maxout_pieces)
         checks.function(init=init)
         self.shape = tuple(shape)
-        widths = (math.prod(shape), *hidden)
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths):
-            if maxout_pieces:
-                layers += [Maxout(inputs, outputs, maxout_pieces)]
-            else:
-                layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+        layers = _judging(shape, hidden, maxout_pieces)
+        self.layers = nn.Sequential(*layers, nn.Linear((math.prod(shape), *hidden)[-1], 1))
         init(self)
 
     def forward(self, x: Tensor) -> Tensor:
         check_shape(x, self.shape)
         return self.layers(x.flatten(1)).squeeze(1)
+
+
+class MLPTrunk(nn.Module):
+    """Samples (n, *shape) -> features (n, hidden[-1]): all but the last layer of an `MLPDiscriminator`, for heads.
+
+    Args:
+        shape, hidden, maxout_pieces, init: as for `MLPDiscriminator`; there is at least one hidden layer.
+
+    Raises:
+        ValueError: without a hidden layer; from `forward`, for samples of another shape.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...] = (2,),
+        hidden: tuple[int, ...] = (200, 200, 200),
+        maxout_pieces: int = 5,
+        init: Callable[[nn.Module], None] = init_normal,
+    ) -> None:
+        super().__init__()
+        checks.function(init=init)
+        self.layers = nn.Sequential(*_judging(shape, hidden, maxout_pieces))
+        if not hidden:
+            raise ValueError("a trunk needs a hidden layer, whose units are its features, got none; give hidden")
+        self.shape, self.features = tuple(shape), hidden[-1]
+        init(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_shape(x, self.shape)
+        return self.layers(x.flatten(1))
 
 
 class MLPClassifier(nn.Module):
@@ -136,6 +158,19 @@ class MLPClassifier(nn.Module):
         check_shape(x, self.shape)
         features = self.features(x.flatten(1))
         return self.classify(self.noise(features)), features
+
+
+def _judging(shape: tuple[int, ...], hidden: tuple[int, ...], maxout_pieces: int) -> list[nn.Module]:
+    """The hidden layers of what judges samples."""
+    checks.sizes(shape=shape, hidden=hidden)
+    checks.whole(0, maxout_pieces=maxout_pieces)
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise((math.prod(shape), *hidden)):
+        if maxout_pieces:
+            layers += [Maxout(inputs, outputs, maxout_pieces)]
+        else:
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True)]
+    return layers
 
 
 def _weight_normalised(inputs: int, outputs: int, length: float) -> nn.Linear:

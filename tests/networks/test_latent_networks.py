@@ -13,6 +13,7 @@ from gan_modules.networks import (
     InstanceNorm,
     MLPDiscriminator,
     MLPGenerator,
+    MLPTrunk,
     RecognitionHead,
     ResNetCritic,
     ResNetGenerator,
@@ -49,6 +50,16 @@ def test_images_that_do_not_fit_are_refused(network: Callable[..., nn.Module]) -
 def test_points_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Expected samples of shape \(2,\), got \(3,\)"):
         MLPDiscriminator()(torch.randn(4, 3))
+
+
+def test_a_trunk_of_points_is_a_discriminator_without_its_last_layer() -> None:
+    torch.manual_seed(0)
+    whole, trunk = MLPDiscriminator(hidden=(8, 6)), MLPTrunk(hidden=(8, 6))
+    trunk.load_state_dict({name: value for name, value in whole.state_dict().items() if name in trunk.state_dict()})
+    x = torch.randn(4, 2)
+    assert trunk.features == 6 and torch.equal(whole.layers[-1](trunk(x)).squeeze(1), whole(x))
+    with pytest.raises(ValueError, match="a trunk needs a hidden layer"):
+        MLPTrunk(hidden=())
 
 
 @pytest.mark.parametrize("network", [DCGANGenerator, ResNetGenerator])

@@ -41,6 +41,7 @@ from gan_modules.networks import (
     MLPClassifier,
     MLPDiscriminator,
     MLPGenerator,
+    MLPTrunk,
     MultiScaleDiscriminator,
     PatchDiscriminator,
     ProgressiveDiscriminator,
@@ -108,6 +109,7 @@ CASES = {
         lambda: MLPGenerator(5, (3, 4, 4), (8,), norm=None, activation=nn.Tanh), ((5,),), ((3, 4, 4),)
     ),
     "mlp discriminator": Case(lambda: MLPDiscriminator(hidden=(8, 8)), ((2,),), ((),)),
+    "mlp trunk": Case(lambda: MLPTrunk(hidden=(8, 6)), ((2,),), ((6,),)),
     "mlp discriminator of images": Case(
         lambda: MLPDiscriminator((3, 4, 4), (8,), maxout_pieces=0), ((3, 4, 4),), ((),)
     ),
