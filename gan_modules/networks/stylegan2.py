@@ -88,7 +88,7 @@ class StyleGAN2Generator(nn.Module):
                 "style_dim of both networks agree."
             )
         each = styles.unbind(1)
-        x = self.first(self.input.expand(len(styles), -1, -1, -1), each[0])
+        x = self.first(self.input.expand(styles.shape[0], -1, -1, -1), each[0])
         images = self.to_images[0](x, each[1])
         for level, to_image in enumerate(self.to_images[1:], 1):
             first, second = self.convs[2 * level - 2 : 2 * level]

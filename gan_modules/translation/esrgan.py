@@ -1,10 +1,10 @@
 """ESRGAN: enhanced super-resolution generative adversarial networks (Wang et al., 2018)."""
 
+import copy
 from typing import Any, Unpack
 
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import l1_loss
 
 from gan_modules import checks
@@ -79,14 +79,14 @@ class ESRGAN(PairedModule):
         self.pretraining_rate, self.pretraining_halving = pretraining_rate, pretraining_halving
         self.register_generators("generator")
 
-    def forward(self, source: Tensor) -> Tensor:
-        """Enlarged images; in evaluation mode of the interpolated network."""
-        generator = self.serving("generator")
-        if self.training or self.interpolation == 1:
-            return generator(source)
-        trained = getattr(self.averages, "generator", self.generator).state_dict()
-        weights = interpolated(self.psnr_generator.state_dict(), trained, self.interpolation)
-        return functional_call(self.psnr_generator, weights, (source,))
+    def serving(self, name: str) -> nn.Module:
+        """As ever, but in evaluation mode the generator is the interpolated network."""
+        if self.training or name != "generator" or self.interpolation == 1:
+            return super().serving(name)
+        trained = getattr(self.averages, name, self.generator).state_dict()
+        network = copy.deepcopy(self.psnr_generator)
+        network.load_state_dict(interpolated(self.psnr_generator.state_dict(), trained, self.interpolation))
+        return network
 
     def pretraining_loss(self, source: Tensor, target: Tensor) -> Tensor:
         """L1, by which the PSNR-oriented network is trained (section 4.1)."""

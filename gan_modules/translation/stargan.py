@@ -72,7 +72,7 @@ class StarGAN(AdversarialModule):
 
     def forward(self, source: Tensor, domain: Tensor | int = 0) -> Tensor:
         """Images of any domain as images of `domain`: its place in `domains`, one for all or int64 `(n,)`."""
-        wanted = torch.as_tensor(domain, device=source.device).expand(len(source))
+        wanted = torch.as_tensor(domain, device=source.device).expand(source.shape[0])
         return self.serving("generator")(source, wanted)
 
     def discriminator_loss(self, real: Tensor, labels: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
