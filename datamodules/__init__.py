@@ -1,5 +1,6 @@
 """LightningDataModules of real pictures, and of the points on which GANs are tested."""
 
+from datamodules.adaptation import DigitsOnPatches, EmojiAdaptation
 from datamodules.emoji import Emoji, EmojiPairs, EmojiStyles, EmojiUnpaired
 from datamodules.folders import ImageFolder, PairedFolders, SideBySide, UnpairedFolders
 from datamodules.loading import BatchedDataModule, PictureDataModule
@@ -15,7 +16,9 @@ __all__ = [
     "MNIST",
     "Arrays",
     "BatchedDataModule",
+    "DigitsOnPatches",
     "Emoji",
+    "EmojiAdaptation",
     "EmojiPairs",
     "EmojiStyles",
     "EmojiUnpaired",

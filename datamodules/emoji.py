@@ -44,7 +44,7 @@ PALETTE = (
 )
 """The colours by which "labels2colour" sorts pixels."""
 Hole = Literal["centre", "anywhere"]
-Drawn = Literal["noto", "twemoji", "lines", "grey"]
+Drawn = Literal["noto", "twemoji", "lines", "grey", "negative"]
 
 
 @cache
@@ -80,6 +80,12 @@ def split() -> tuple[Tensor, Tensor]:
     """Places of the training pictures, in order, and of the held-out ones, mixed so that the first are of all kinds."""
     rest, held_out = held_out_every(len(index()["pictures"]))
     return rest, held_out[torch.arange(len(held_out)) * 144 % len(held_out)]  # 379 is a prime number
+
+
+def without_tones(places: Tensor) -> Tensor:
+    """Of the pictures at `places` (n,) the first ones of their names, which skin tones share: 1,910 of all 3,786."""
+    first = {picture["name"]: place for place, picture in reversed(list(enumerate(index()["pictures"])))}
+    return places[torch.isin(places, torch.tensor(list(first.values())))]
 
 
 def shrunk(pictures: Tensor, size: int) -> Tensor:
@@ -161,6 +167,14 @@ class _Emoji(PictureDataModule):
     def coloured(self, style: Style) -> Tensor:
         """All pictures in the size and channels asked for: uint8 (3786, channels, image_size, image_size)."""
         return in_channels(shrunk(pictures(style), self.image_size), self.channels)
+
+    def drawn(self, style: Drawn, chosen: Tensor) -> Tensor:
+        """The pictures at the places `chosen` (n,), in the size and channels asked for: uint8 (n, channels, h, h)."""
+        shown = pictures("twemoji" if style in ("twemoji", "negative") else "noto")[chosen]
+        shown = line_drawings(shown, self.image_size) if style == "lines" else shrunk(shown, self.image_size)
+        shown = in_channels(shown, 1) if style == "grey" else shown
+        shown = 255 - shown if style == "negative" else shown
+        return in_channels(shown, self.channels)
 
 
 class Emoji(_Emoji):
@@ -269,7 +283,7 @@ class EmojiStyles(_Emoji):
     training picture from the i-th on. Held-out batches are the same emoji in each: `(in style 0, in style 1, ...)`.
 
     Args:
-        styles: at least two of "noto", "twemoji", and Noto's pictures as "lines" and in "grey".
+        styles: at least two of "noto", "twemoji", Noto's pictures as "lines" and in "grey", Twemoji's as "negative".
         batch_size, image_size, channels, flip, num_workers, seed: as for `Emoji`.
 
     Raises:
@@ -303,17 +317,10 @@ class EmojiStyles(_Emoji):
             return
         rest, held_out = split()
         parts = [rest[place :: len(self.styles)] for place in range(len(self.styles))]
-        drawn = torch.cat([self._drawn(style, part) for style, part in zip(self.styles, parts, strict=True)])
+        drawn = torch.cat([self.drawn(style, part) for style, part in zip(self.styles, parts, strict=True)])
         labels = torch.cat([torch.full((len(part),), place) for place, part in enumerate(parts)])
         self.training = Batches(drawn, labels=labels, vary=self.flip, seed=self.seed)
-        self.held_out = Batches(*(self._drawn(style, held_out) for style in self.styles), seed=self.seed)
-
-    def _drawn(self, style: Drawn, chosen: Tensor) -> Tensor:
-        if style == "lines":
-            return in_channels(line_drawings(pictures("noto")[chosen], self.image_size), self.channels)
-        if style == "grey":
-            return in_channels(in_channels(self.coloured("noto")[chosen], 1), self.channels)
-        return self.coloured(style)[chosen]
+        self.held_out = Batches(*(self.drawn(style, held_out) for style in self.styles), seed=self.seed)
 
 
 class EmojiPairs(_Emoji):

@@ -138,7 +138,7 @@ class Batches(Dataset[Raw]):
 
     Args:
         columns: the domains. All are indexed alike, unless `unpaired`.
-        labels: int64, one for each item, or a text for each as int64 (n, length), or None.
+        labels: of the first column's items: int64, one for each, or a text for each as int64 (n, length), or None.
         vary: send the numbers that flips and crops are made of.
         unpaired: the columns are shuffled independently of each other. The longest sets the length of the epoch; a
             shorter one is wrapped around, each of its items seen floor or ceil (longest / shorter) times.
@@ -197,7 +197,7 @@ class Batches(Dataset[Raw]):
             )
         epoch, indices = request
         columns = tuple(column[self._own(number, epoch, indices)] for number, column in enumerate(self.columns))
-        labels = None if self.labels is None else self.labels[indices]
+        labels = None if self.labels is None else self.labels[self._own(0, epoch, indices)]
         return Raw(columns, labels, self._numbers(epoch, indices) if self.vary else ())
 
     def _own(self, number: int, epoch: int, indices: Tensor) -> Tensor:

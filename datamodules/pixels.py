@@ -13,7 +13,7 @@ def jittered(pictures: Tensor, numbers: Tensor | None, size: int, flip: bool) ->
     if numbers is None:
         return pictures
     if pictures.shape[-2:] != (size, size):
-        pictures = _cropped(pictures, numbers[:, 1:], size)
+        pictures = cropped(pictures, numbers[:, 1:], size)
     if flip:
         mirror = (numbers[:, 0] < 1 << 23).to(pictures.dtype)[:, None, None, None]
         # uint8 wraps around, so this is exact; on the CPU it takes a quarter of the time of torch.where
@@ -21,7 +21,12 @@ def jittered(pictures: Tensor, numbers: Tensor | None, size: int, flip: bool) ->
     return pictures
 
 
-def _cropped(pictures: Tensor, numbers: Tensor, size: int) -> Tensor:
+def cropped(pictures: Tensor, numbers: Tensor, size: int) -> Tensor:
+    """Of each picture (n, c, h, w) a square of `size`; `numbers` (n, 2) in [0, 2**24) say its row and column.
+
+    Raises:
+        ValueError: if it does not fit.
+    """
     n, channels, height, width = pictures.shape
     if size > min(height, width):
         raise ValueError(f"A crop of {size} pixels does not fit into pictures of {height} x {width}.")

@@ -24,6 +24,7 @@ from gan_modules.translation import (
     ModeSeekingPix2Pix,
     Pix2Pix,
     Pix2PixHD,
+    PixelDA,
     StarGAN,
 )
 from gan_modules.unconditional import (
@@ -105,6 +106,7 @@ __all__ = [
     "PairedModule",
     "Pix2Pix",
     "Pix2PixHD",
+    "PixelDA",
     "ProgressiveGAN",
     "ProjectionGAN",
     "RelativisticGAN",

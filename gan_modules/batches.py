@@ -1,4 +1,4 @@
-"""What a batch may be: images, `(images, labels)`, `(images, texts)`, `(x, y)` of two domains, or `(x, y, hole)`."""
+"""What a batch may be: images alone, with labels or with texts, of two domains, with labels or with a hole."""
 
 from typing import Any
 
@@ -50,6 +50,24 @@ def two_images_of(batch: Any) -> tuple[Tensor, Tensor]:
     if isinstance(batch, (tuple, list)) and len(batch) >= 2 and all(_is_images(part) for part in batch):
         return batch[0], batch[1]
     raise ValueError(f"this model translates images: expected (x, y), got {_described(batch)}; {_ADVICE}")
+
+
+def labelled_domains_of(batch: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Images of a source and of a target domain, and integer labels.
+
+    Raises:
+        ValueError: if the batch is not two tensors of images and one of labels.
+    """
+    if (
+        isinstance(batch, (tuple, list))
+        and len(batch) == 3
+        and all(map(_is_images, batch[:2]))
+        and _is_labels(batch[2])
+    ):
+        return batch[0], batch[1], batch[2]
+    raise ValueError(
+        f"this model adapts a domain: expected (source, target, labels), got {_described(batch)}; {_ADVICE}"
+    )
 
 
 def holed_images_of(batch: Any) -> tuple[Tensor, Tensor, Tensor]:

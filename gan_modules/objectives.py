@@ -145,6 +145,25 @@ def l1_distance(x: Tensor, y: Tensor) -> Tensor:
     return (x - y).abs().flatten(1).sum(1)
 
 
+def masked_pairwise_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """The variance of the differences x - y over the mask, each picture's by itself (Bousmalis et al., 2017, eq. 5).
+
+    Half the mean squared difference of all pairs of differences; so what is added to all of a picture costs nothing.
+    Differences outside the mask are 0, and k counts the numbers of a whole picture, as in the paper.
+
+    Args:
+        x, y: pictures `(n, c, h, w)`.
+        mask: what broadcasts to them, 1 where they are compared and 0 elsewhere.
+
+    >>> import torch
+    >>> x, y = torch.tensor([[[[2.0, 3.0, 9.0]]]]), torch.tensor([[[[1.0, 2.0, 5.0]]]])
+    >>> masked_pairwise_error(x, y, torch.tensor([1.0, 1.0, 1.0]))  # of 1, 1 and 4: 18 / 3 - (6 / 3)^2
+    tensor(2.)
+    """
+    differences = ((x - y) * mask).flatten(1)
+    return (differences.square().mean(1) - differences.mean(1).square()).mean()
+
+
 def loss_sensitive(real: Tensor, fake: Tensor, margin: Tensor, slope: float = 0.0) -> Tensor:
     """E C(margin + L(x) - L(G(z))) pair by pair, with C(a) = max(a, slope a), of losses and no scores (Qi, 2017).
 

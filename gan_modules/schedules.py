@@ -69,7 +69,17 @@ def halving(steps: int | None) -> Callable[[int], float]:
     >>> [factor(step) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
-    return lambda step: 1.0 if steps is None else 0.5 ** (step // steps)
+    return staircase(0.5, steps)
+
+
+def staircase(factor: float, steps: int | None) -> Callable[[int], float]:
+    """1, multiplied by `factor` after every `steps` (None: constant).
+
+    >>> rate = staircase(0.9, 2)
+    >>> [round(rate(step), 2) for step in range(6)]
+    [1.0, 1.0, 0.9, 0.9, 0.81, 0.81]
+    """
+    return lambda step: 1.0 if steps is None else factor ** float(step // steps)
 
 
 def stepwise(factor: float, milestones: Sequence[int]) -> Callable[[int], float]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan_modules.batches import images_of, labelled_images_of, two_images_of
+from gan_modules.batches import images_of, labelled_domains_of, labelled_images_of, two_images_of
 
 X, Y = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)
 LABELS, POINTS = torch.tensor([0, 1]), torch.zeros(5, 2)
@@ -46,6 +46,19 @@ def test_missing_labels_are_refused(batch: object) -> None:
 def test_what_is_not_two_domains_is_refused(batch: object) -> None:
     with pytest.raises(ValueError, match="this model translates images: expected .x, y., got"):
         two_images_of(batch)
+
+
+def test_labelled_domains() -> None:
+    source, target, labels = labelled_domains_of([X, Y, LABELS])
+    assert source is X and target is Y and labels is LABELS
+
+
+@pytest.mark.parametrize(
+    "batch", [(X, Y), (X, LABELS, Y), (X, Y, Y), (X, Y, LABELS.float()), (X, Y, LABELS, LABELS), X]
+)
+def test_what_is_not_labelled_domains_is_refused(batch: object) -> None:
+    with pytest.raises(ValueError, match="this model adapts a domain: expected .source, target, labels., got"):
+        labelled_domains_of(batch)
 
 
 def test_the_sentence_says_what_was_given() -> None:

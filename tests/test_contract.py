@@ -239,6 +239,7 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         "domains": {"source"},
         "coded domains": {"source", "samples"},
         "styles": {"source"},
+        "adapted": {"source", "samples", "classes", "predicted"},
         "attacked": {"source", "labels", "before", "after"},
         "encoded": {"reconstruction", "codes", "classes"},
         "enlarged": {"source", "truth"},

@@ -158,6 +158,7 @@ def test_every_objective_is_here() -> None:
         "loss_sensitive",
         "l1_distance",
         "logit_margin",
+        "masked_pairwise_error",
         "over_scales",
         "patch_nce",
     }  # in their variants' tests

@@ -20,7 +20,7 @@ TWO = ("pairs", "coded pairs", "domains", "coded domains", "joint")
 """The kinds of data that have two pictures, or pictures of two domains."""
 LARGER = ("pairs", "coded pairs", "enlarged", "holes")
 """The kinds of data whose pictures halve once more."""
-TRANSLATED = (*TWO, *LARGER, "attacked", "context", "styles")
+TRANSLATED = (*TWO, *LARGER, "attacked", "context", "styles", "adapted")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
 
 
@@ -44,6 +44,8 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
     if kind in ("few labels", "context"):
         labels = torch.arange(count) % CLASSES
         return images[0], labels.where(torch.arange(count) % 4 > 1, torch.tensor(-1))
+    if kind == "adapted":
+        return images[0], images[1], torch.arange(count) % CLASSES
     if kind == "enlarged":
         return images[0, ..., ::4, ::4], images[1]
     if kind == "holes":

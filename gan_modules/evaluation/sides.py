@@ -250,7 +250,7 @@ def items_of(module: LightningDataModule, split: str, limit: int | None = None) 
     columns = [torch.cat(column)[:limit] for column in zip(*rows, strict=True)]
     if not columns:
         raise ValueError(f"{type(module).__name__} gave no batch; give it more data, or a smaller batch_size")
-    labels = columns.pop() if len(columns) == 2 and columns[1].ndim == 1 else None
+    labels = columns.pop() if len(columns) > 1 and columns[-1].ndim == 1 else None
     return Batches(*columns, labels=labels)
 
 
@@ -372,6 +372,7 @@ def of_translator(
 
     def views(places: Tensor) -> tuple[list[Tensor], dict[str, View]]:
         batch = [scaled(column[places % len(column)].to(module.device)) for column in items.columns]
+        batch += [] if items.labels is None else [items.labels[places % len(items.labels)].to(module.device)]
         first = int(places[0])
         torch.manual_seed(mix(seed, first))  # dropout is the noise of some generators
         with torch.no_grad(), randomness.using(ItemStream(mix(seed, _NOISE), first, len(places))):

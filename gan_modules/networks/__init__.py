@@ -37,6 +37,7 @@ from gan_modules.networks.layers import (
 from gan_modules.networks.mlp import MLPClassifier, MLPDiscriminator, MLPGenerator, MLPTrunk
 from gan_modules.networks.multiscale import MultiScaleDiscriminator
 from gan_modules.networks.patchgan import PatchDiscriminator, PyramidDiscriminator
+from gan_modules.networks.pixel_da import PixelDADiscriminator, PixelDAGenerator
 from gan_modules.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
 from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
@@ -104,6 +105,8 @@ __all__ = [
     "MultiScaleDiscriminator",
     "PatchDiscriminator",
     "PatchHeads",
+    "PixelDADiscriminator",
+    "PixelDAGenerator",
     "PixelNorm",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",

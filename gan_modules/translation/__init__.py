@@ -14,6 +14,7 @@ from gan_modules.translation.mode_seeking_pix2pix import ModeSeekingPix2Pix
 from gan_modules.translation.munit import MUNIT
 from gan_modules.translation.pix2pix import Pix2Pix
 from gan_modules.translation.pix2pixhd import Pix2PixHD
+from gan_modules.translation.pixel_da import PixelDA
 from gan_modules.translation.spade import SPADE
 from gan_modules.translation.srgan import SRGAN
 from gan_modules.translation.stargan import StarGAN
@@ -37,5 +38,6 @@ __all__ = [
     "ModeSeekingPix2Pix",
     "Pix2Pix",
     "Pix2PixHD",
+    "PixelDA",
     "StarGAN",
 ]

@@ -44,6 +44,8 @@ from gan_modules.networks import (
     MLPTrunk,
     MultiScaleDiscriminator,
     PatchDiscriminator,
+    PixelDADiscriminator,
+    PixelDAGenerator,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     ProjectionDiscriminator,
@@ -137,6 +139,9 @@ CASES = {
     "coupled generator": Case(lambda: CoupledGenerator(7, 16, 3, 4), ((7,),), ((3, 16, 16), (3, 16, 16))),
     "coupled discriminator": Case(lambda: CoupledDiscriminator(16, 3, 4), ((3, 16, 16), (3, 16, 16)), ((), ())),
     "image classifier": Case(lambda: ImageClassifier(5, 16, 3, 4), ((3, 16, 16),), ((5,),)),
+    "image classifier without norm": Case(
+        lambda: ImageClassifier(5, 8, 1, 4, None, 6, 0.3), ((1, 8, 8),), ((5,),), whole_graph=False
+    ),
     "dcgan classifier": Case(lambda: DCGANClassifier(16, 3, 4, 3, 9, 0.0), ((3, 16, 16),), ((3,), (9,))),
     "dcgan classifier with dropout": Case(
         lambda: DCGANClassifier(16, 3, 4, 3, 9), ((3, 16, 16),), ((3,), (9,)), whole_graph=False
@@ -249,6 +254,12 @@ CASES = {
         lambda: ResNetTranslator(3, 3, 4, 1, 1, dropout=0.5), ((3, 8, 8),), ((3, 8, 8),), whole_graph=False
     ),
     "translator without norm": Case(lambda: ResNetTranslator(3, 1, 4, 1, 3, norm=None), ((3, 16, 16),), ((1, 16, 16),)),
+    "pixel da generator": Case(
+        lambda: PixelDAGenerator(3, 4, 5, 4, 1), ((3, 8, 4), (5,)), ((3, 8, 4),), smallest_batch=2
+    ),
+    "pixel da discriminator": Case(
+        lambda: PixelDADiscriminator(8, 3, 4), ((3, 8, 8),), ((),), smallest_batch=2, whole_graph=False
+    ),
     "progressive generator": Case(lambda: ProgressiveGenerator(6, 16, 3, 8, 32), ((6,),), ((3, 16, 16),)),
     "progressive discriminator": Case(lambda: ProgressiveDiscriminator(16, 3, 8, 32), ((3, 16, 16),), ((),)),
     "stylegan2 mapping": Case(lambda: StyleGAN2Mapping(6, 5, 2), ((6,),), ((5,),)),

@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_modules import CUT, AdversarialModule, DiscoGAN, DualGAN, StarGAN, networks
+from gan_modules import CUT, AdversarialModule, DiscoGAN, DualGAN, PixelDA, StarGAN, networks
 from zoo.case import Case
-from zoo.own import CLASSES, SIZE, Judge, Translate
+from zoo.own import CLASSES, LATENT, SIZE, Judge, Translate
+from zoo.paired import TranslateByCode
 
 
 class Features(nn.Module):
@@ -81,10 +82,21 @@ def _stargan(own: bool, **options: Any) -> AdversarialModule:
     return StarGAN(*pair, names, **options)
 
 
+def _pixel_da(own: bool, **options: Any) -> AdversarialModule:
+    options = {"latent_dim": LATENT, "similarity_weight": 0.5, "decay_steps": 2, **options}
+    if own:
+        classify = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.SiLU(), nn.Flatten(), nn.Linear(6 * 4 * 4, CLASSES))
+        return PixelDA(TranslateByCode(), Judge(), classify, **options)
+    generator = networks.PixelDAGenerator(3, SIZE, LATENT, 4, 1)
+    classifier = networks.ImageClassifier(CLASSES, SIZE, 3, 4, None, 6, 0.3)
+    return PixelDA(generator, networks.PixelDADiscriminator(SIZE, 3, 4), classifier, **options)
+
+
 CASES = {
     "discogan": Case(_discogan, "domains", coupled=True),
     "dualgan": Case(_dualgan, "domains", our_constant={f"critic_{domain}.layers.5.bias" for domain in "xy"}),
     "cut": Case(_cut, "domains"),
     "fastcut": Case(_fastcut, "domains"),
     "stargan": Case(_stargan, "styles"),
+    "pixel_da": Case(_pixel_da, "adapted"),
 }
