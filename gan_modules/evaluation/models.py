@@ -165,7 +165,7 @@ def _values(scorers: Sequence[Scorer]) -> dict[str, float]:
 
 
 def parameters(module: AdversarialModule) -> int:
-    """The parameters of all networks that are trained; their averages are no further ones."""
+    """The parameters of all networks; their averages, and copies that are frozen, are no further ones."""
     averaged = {id(parameter) for parameter in module.averages.parameters()}
     return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in averaged)
 
