@@ -42,8 +42,8 @@ def on_patches(drawn: Tensor, identities: Tensor) -> Tensor:
 def _training(source: Labelled, target: Labelled, only: Only | None, vary: bool, seed: int) -> Batches:
     """Both domains with the source's labels, shuffled independently; or one of them with its own."""
     if only is not None:
-        pictures, labels = source if only == "source" else target
-        return Batches(pictures, labels=labels, vary=vary, seed=seed)
+        drawn, labels = source if only == "source" else target
+        return Batches(drawn, labels=labels, vary=vary, seed=seed)
     return Batches(source[0], target[0], labels=source[1], vary=vary, unpaired=True, seed=seed)
 
 

@@ -146,10 +146,10 @@ def l1_distance(x: Tensor, y: Tensor) -> Tensor:
 
 
 def masked_pairwise_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """The variance of the differences x - y over the mask, each picture's by itself (Bousmalis et al., 2017, eq. 5).
+    """The variance of the differences x - y over the mask, each picture's by itself (Bousmalis et al., 2017).
 
-    Half the mean squared difference of all pairs of differences; so what is added to all of a picture costs nothing.
-    Differences outside the mask are 0, and k counts the numbers of a whole picture, as in the paper.
+    Their masked pairwise mean squared error: half the mean, over all pairs of numbers, of how far their differences
+    differ, squared; so what is added to all of a picture costs nothing. Outside the mask differences are 0, and count.
 
     Args:
         x, y: pictures `(n, c, h, w)`.

@@ -21,7 +21,7 @@ class PixelDA(CodedModule):
 
     Training batches are `(source, target, labels of source)`: no label of the target is known. Both domains have equal
     shapes, as the classifier sees both. The code's classifier has first layers of its own for the source; here it is
-    one network, as in equation 3.
+    one network for both.
 
     Args:
         generator: maps source images and codes `(n, latent_dim)` to images of the target domain, in [-1, 1].
@@ -29,7 +29,7 @@ class PixelDA(CodedModule):
         classifier: maps images of either domain to class logits `(n, k)`.
         latent_dim: numbers a code, each uniform in [-1, 1) (code: 10).
         domain_weight, task_weight, similarity_weight: of the adversarial, the task and the content-similarity loss
-            (alpha, beta and gamma of equations 1 and 4; code: 1, 1 and 0).
+            (the paper's alpha, beta and gamma; code: 1, 1 and 0).
         background: brightness of the ground in source images, from 0 to 1, where similarity is not asked for (the
             paper masks it by the depth that its sources were rendered with); None: it is asked for everywhere.
         learning_rate, betas, weight_decay: of Adam (code: 1e-3; 0.5 and 0.999; 1e-5, which it declares and does not
@@ -80,14 +80,14 @@ class PixelDA(CodedModule):
         return 2 * randomness.uniform(n, self.latent_dim, device=self.device, dtype=dtype) - 1
 
     def similarity_loss(self, source: Tensor, fake: Tensor) -> Tensor:
-        """Equation 5: differences of a picture and its translation, but for what all its pixels share."""
+        """Content similarity: how a picture and its translation differ, but for what all its pixels share."""
         if self.background is None:
             return masked_pairwise_error(fake, source, torch.ones_like(source[:, :1]))
         ground = 2 * self.background - 1
         return masked_pairwise_error(fake, source, ((source - ground).abs() > 1 / 255).any(1, keepdim=True))
 
     def generator_loss(self, source: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Equation 4 for the generator, the first logarithm turned; beside it the task loss and the translations."""
+        """All losses, the adversarial one not saturating as in the code; beside it the task's, and the translations."""
         fake = self.generator(source, self.codes(len(source)))
         task = cross_entropy(self.classifier(fake), labels)
         loss = self.domain_weight * non_saturating_generator(self.discriminator(fake)) + self.task_weight * task
@@ -98,7 +98,7 @@ class PixelDA(CodedModule):
     def discriminator_loss(
         self, source: Tensor, target: Tensor, labels: Tensor, fake: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Equations 2 and 3, for discriminator and classifier; beside it the task loss of source and translations."""
+        """The discriminator's loss and the classifier's; beside it the two terms of the latter, of source and fake."""
         domain = minimax_discriminator(self.discriminator(target), self.discriminator(fake))
         own, adapted = (cross_entropy(self.classifier(images), labels) for images in (source, fake))
         return self.domain_weight * domain + self.task_weight * (own + adapted), own, adapted
