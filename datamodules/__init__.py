@@ -2,7 +2,7 @@
 
 from datamodules.adaptation import DigitsOnPatches, EmojiAdaptation
 from datamodules.emoji import Emoji, EmojiPairs, EmojiStyles, EmojiUnpaired
-from datamodules.folders import ImageFolder, PairedFolders, SideBySide, UnpairedFolders
+from datamodules.folders import ImageFolder, MadePairs, PairedFolders, SideBySide, UnpairedFolders
 from datamodules.loading import BatchedDataModule, PictureDataModule
 from datamodules.mixtures import Grid, Ring
 from datamodules.pictures import find_pictures, load_picture
@@ -25,6 +25,7 @@ __all__ = [
     "FashionMNIST",
     "Grid",
     "ImageFolder",
+    "MadePairs",
     "PairedFolders",
     "PictureDataModule",
     "Ring",

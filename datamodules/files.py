@@ -30,9 +30,10 @@ class Reader:
     size: int | None
     background: str = "white"
     half: Literal["left", "right"] | None = None
+    exact: bool = False
 
     def __call__(self, path: Path) -> Tensor:
-        return load_picture(path, self.channels, self.size, self.background, self.half)
+        return load_picture(path, self.channels, self.size, self.background, self.half, self.exact)
 
     @property
     def bytes(self) -> int:
@@ -119,6 +120,27 @@ def _readable(
             raise ValueError(f'{told}. Repair or remove them, or leave them out with unreadable="skip".')
         rank_zero_warn(f"{told}. They are left out.")
     return {i: result for i, result in enumerate(results) if not isinstance(result, Exception)}
+
+
+def colours_of(paths: Sequence[Path]) -> list[list[int]]:
+    """All colours of maps of labels, sorted by red, green and blue.
+
+    Raises:
+        ValueError: if there are less than two, or more than 256, or a map cannot be read.
+    """
+    found: Tensor = torch.zeros(0, dtype=torch.int64)
+    weights = torch.tensor([1 << 16, 1 << 8, 1])
+    for path in tqdm(paths, "reading maps", delay=3, leave=False, disable=_silent()):
+        numbers = (load_picture(path).long() * weights[:, None, None]).sum(0)
+        found = torch.cat([found, numbers.flatten()]).unique()
+        if len(found) > 256:
+            raise ValueError(
+                f"{path} has more colours than labels (of a JPEG, or a photograph?): say with palette which colours "
+                "are labels, or save maps as PNG."
+            )
+    if len(found) < 2:
+        raise ValueError(f"{paths[0].parent} has maps of one colour alone: a map has a colour for each label.")
+    return [[number >> 16, number >> 8 & 255, number & 255] for number in found.tolist()]
 
 
 def _silent() -> bool:

@@ -36,6 +36,7 @@ def load_picture(
     size: int | None = None,
     background: str = "white",
     half: Literal["left", "right"] | None = None,
+    exact: bool = False,
 ) -> Tensor:
     """The picture at `path`, upright: uint8 (channels, h, w).
 
@@ -49,6 +50,7 @@ def load_picture(
         size: the middle square of the picture is resized to it (bicubic, antialiased); None keeps the picture.
         background: colour behind transparent pixels, a name or #rrggbb.
         half: take this half of the picture instead of the whole.
+        exact: resize by nearest neighbours, so that no colour is mixed: for maps of labels.
 
     Raises:
         FileNotFoundError: if there is no such file, or a link leads nowhere.
@@ -66,7 +68,7 @@ def load_picture(
             (0, 0, middle, picture.height) if half == "left" else (middle, 0, 2 * middle, picture.height)
         )
     if size is not None:
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.NEAREST if exact else Image.Resampling.BICUBIC)
     pixels = np.array(picture)
     return torch.from_numpy(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1).copy())
 

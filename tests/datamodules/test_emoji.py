@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from datamodules import Emoji, EmojiPairs, EmojiUnpaired
-from datamodules.emoji import PALETTE, categories, index, line_drawings, pictures, shrunk, split
+from datamodules.emoji import categories, index, pictures, shrunk, split
 from datamodules.loading import PictureDataModule
+from datamodules.making import PALETTE, line_drawings
 from datamodules.order import Batches
 from datamodules.pixels import in_channels
 
