@@ -26,11 +26,9 @@ def read_table(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is no csv file ({error}): save the table as csv, in UTF-8.") from error
     rows = rows[1:] if rows and rows[0][0].strip().lower() in HEADINGS else rows
     said: dict[str, str] = {}
-    for number, row in enumerate(rows):
+    for row in rows:
         if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            raise ValueError(
-                f"{path} has the line {row}, number {number + 1}: a line is a picture's name and its label."
-            )
+            raise ValueError(f"{path} has the line {','.join(row)!r}: a line is a picture's name and its label.")
         name, text = row[0].strip(), row[1].strip()
         if said.setdefault(name, text) != text:
             raise ValueError(f"{path} says both {said[name]!r} and {text!r} of {name}: leave one out.")

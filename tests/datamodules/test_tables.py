@@ -53,7 +53,7 @@ def test_texts_from_a_table(tmp_path: Path) -> None:
         ("", "says nothing"),
         ("file,label\n", "says nothing"),
         ("a.png,cat\na.png,dog\n", "says both 'cat' and 'dog' of a.png"),
-        ("a.png,\n", "in line 1"),
+        ("a.png,\n", "has the line 'a.png,'"),
     ],
 )
 def test_what_is_no_table(table: str, sentence: str, tmp_path: Path) -> None:
