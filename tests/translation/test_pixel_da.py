@@ -12,13 +12,13 @@ from torch.optim import Adam
 
 from datamodules.order import Batches
 from gan_modules import PixelDA
-from gan_modules.cli import fit
 from gan_modules.evaluation import sides
 from gan_modules.networks import ImageClassifier, PixelDADiscriminator, PixelDAGenerator
 from gan_modules.objectives import masked_pairwise_error
 from gan_modules.randomness import Stream, mix, using
 from script_modules import loaded
 from transcribed import assert_same, unreached
+from untrained import saved
 
 N, CODE, CLASSES = 6, 3, 4
 
@@ -209,14 +209,18 @@ def test_a_discriminator_is_disturbed_in_training_alone() -> None:
     assert torch.equal(discriminator(images), discriminator(images))
 
 
-@pytest.mark.slow
 def test_the_script_measures_three_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    quickly = ["--trainer.max_steps=1", "--trainer.limit_val_batches=1", "--data.image_size=8", "--data.batch_size=400"]
-    fit(["--model", "pixel_da", *quickly, f"--trainer.default_root_dir={tmp_path}"])
-    checkpoint = str(next(tmp_path.glob("pixel_da/*/checkpoints/last.ckpt")))
-    capsys.readouterr()
-    loaded("adaptation").run(["--checkpoint", checkpoint, "--epochs", "1"])
+    small = {"image_size": 8, "width": 2}
+    data, networks = {"image_size": 8, "batch_size": 400}, dict.fromkeys(("discriminator", "classifier"), small)
+    checkpoint = saved(tmp_path, "pixel_da", data, generator={**small, "blocks": 1}, **networks)
+    loaded("adaptation").run(["--checkpoint", str(checkpoint)])
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["classifier", "target", "source"]
     assert [row[:16].strip() for row in rows] == ["source only", "pixel_da", "target only"]
     assert np.array([row[16:].replace("%", "").split() for row in rows], float).max() <= 100
+
+
+def test_the_script_wants_an_adaptation(tmp_path: Path) -> None:
+    checkpoint = saved(tmp_path, "gan", {"points": 8, "held_out_points": 8})
+    with pytest.raises(ValueError, match="is of a GAN, which adapts none; give a PixelDA's"):
+        loaded("adaptation").run(["--checkpoint", str(checkpoint)])
