@@ -13,7 +13,8 @@ def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> Non
     """Give the networks of this library, and the module, the sizes of the data.
 
     An argument that is zero means "without" and stays: an unconditional network does not become a conditional one. So
-    do the arguments in `chosen`, such as "latent_dim" and "generator.channels".
+    do the arguments in `chosen`, such as "latent_dim" and "generator.channels". A palette is that of the data, if they
+    say which they have, or that they have none.
 
     Raises:
         ValueError: if the model needs something that the data do not have, or cannot be made for them.
@@ -25,12 +26,14 @@ def follow(model: Namespace, data: LightningDataModule, chosen: set[str]) -> Non
         for name in sorted(facts.keys() & vars(arguments).keys()):
             if place + name in chosen:
                 _check_classes(place + name, arguments[name], facts)
-            elif arguments[name] and not facts[name] and name in _NEEDS:
+            elif name not in _NEEDS:
+                arguments[name] = facts[name]
+            elif arguments[name] and not facts[name]:
                 raise ValueError(
                     f"{_class(node)} needs {_NEEDS[name]}, which {type(data).__name__} does not have; {_OTHER}"
                 )
             elif arguments[name]:
-                arguments[name] = facts[name] and facts[name] * _packed(model, place, name)
+                arguments[name] = facts[name] * _packed(model, place, name)
 
 
 def _packed(model: Namespace, place: str, name: str) -> int:
@@ -87,8 +90,8 @@ def _facts(data: LightningDataModule) -> dict[str, Any]:
         "num_classes": getattr(data, "num_classes", None),
         "num_domains": getattr(data, "num_classes", None),
         "domains": getattr(data, "class_names", None),
-        "palette": _listed(getattr(data, "palette", None)),
     }
+    facts |= {"palette": _listed(data.palette)} if hasattr(data, "palette") else {}
     return facts if any(facts.values()) else {}
 
 

@@ -17,7 +17,7 @@ def tiled(translate: Callable[[Tensor], Tensor], source: Tensor, multiple: int, 
 
     Tiles share at least a quarter of their sides with each neighbour. The outer quarter of it counts for nothing in the
     tile whose edge it is, and further in tiles are blended linearly: networks that look no further than a sixteenth of
-    a tile make of the tiles what they make of the whole.
+    a tile make of the tiles what they make of the whole. Norms of single pictures look as far as the picture goes.
 
     Args:
         translate: maps pictures (1, c, h, w), whose sides `multiple` divides, to pictures (1, c', s h, s w).

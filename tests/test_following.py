@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from PIL import Image
 
 from datamodules import EmojiPairs, EmojiStyles, ImageFolder, PairedFolders
+from datamodules.making import PALETTE
 from gan_modules.following import follow
 
 
@@ -37,19 +38,20 @@ def test_domains_are_the_classes_of_the_data(tmp_path: Path) -> None:
         follow(stargan(), ImageFolder(tmp_path), set())
 
 
+@pytest.mark.parametrize("name", ["SPADE", "Pix2PixHD"])
 @pytest.mark.parametrize("given", [None, [[0, 0, 0], [1, 1, 1]]])
-def test_a_palette_is_that_of_the_maps(given: list[list[int]] | None, tmp_path: Path) -> None:
+def test_a_palette_is_that_of_the_maps(name: str, given: list[list[int]] | None, tmp_path: Path) -> None:
     colours = [[9, 9, 9], [0, 0, 255], [255, 0, 0]]
     for data, expected in (
-        (EmojiPairs("labels2colour"), 8),
+        (EmojiPairs("labels2colour"), [list(colour) for colour in PALETTE]),
         (EmojiPairs("grey2colour"), None),
+        (ImageFolder(tmp_path), given),  # which say nothing of it
         (PairedFolders(tmp_path, tmp_path, labels=True, palette=colours), colours),
     ):
-        model = node("SPADE", generator=node("networks.SPADEGenerator", in_channels=8), palette=given)
+        model = node(name, generator=node("networks.SPADEGenerator", in_channels=8), palette=given)
         follow(model, data, set())
-        found = model.init_args.palette
-        if given is None:
-            assert found is None  # a model without a palette stays one
-        else:
-            assert (len(found) if expected == 8 else found) == expected
+        assert model.init_args.palette == expected
     assert model.init_args.generator.init_args.in_channels == 3
+    model = node(name, palette=given)
+    follow(model, EmojiPairs("labels2colour"), {"palette"})
+    assert model.init_args.palette == given

@@ -15,7 +15,7 @@ SIZE = 16
 TRANSLATORS = (
     "pix2pix", "cyclegan", "bicyclegan", "mode_seeking_pix2pix", "pix2pixhd", "unit", "munit", "drit", "discogan",
     "dualgan", "cut", "fastcut", "stargan", "srgan", "esrgan", "context_encoder", "cc_gan", "advgan", "vae", "vae_gan",
-    "bigan", "ali", "aae",
+    "bigan", "ali", "aae", "pixel_da",
 )  # fmt: skip
 BOTH_WAYS = ("cyclegan", "unit", "munit", "drit", "discogan", "dualgan")
 
@@ -30,7 +30,7 @@ def translator(name: str, trained_at: int | None = SIZE, **options: Any) -> Tran
 
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_any_picture_is_translated(name: str) -> None:
-    tool = translator(name, 8 if name in ("cc_gan", "vae", "vae_gan", "bigan", "ali", "aae") else SIZE)
+    tool = translator(name, 8 if name in ("pixel_da", "cc_gan", "vae", "vae_gan", "bigan", "ali", "aae") else SIZE)
     for shown in (picture(), picture(90, 11, 1)):
         made = [tool(shown, manner) for manner in tool.manners()]
         height, width = shown.shape[1:]

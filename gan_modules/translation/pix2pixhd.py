@@ -11,6 +11,7 @@ from gan_modules.adversarial import Mechanics, adam
 from gan_modules.batches import two_images_of
 from gan_modules.matching import feature_matching, scores
 from gan_modules.objectives import least_squares, over_scales
+from gan_modules.palettes import Palette, check_palette
 from gan_modules.schedules import constant_then_linear, scheduled
 from gan_modules.translating import PairedModule
 
@@ -31,6 +32,8 @@ class Pix2PixHD(PairedModule):
         perceptual_weight: of the perceptual term (code: 10).
         learning_rate, betas: of Adam (code: 2e-4; 0.5 and 0.999).
         constant_epochs, decay_epochs: epochs at the full learning rate, and while it falls to 0 (code: 100, 100).
+        palette: colours (red, green, blue) of the labels, from 0 to 255, by which a picture is read as a map where the
+            trained model is used, if sources are maps; None: they are pictures.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
 
@@ -45,6 +48,7 @@ class Pix2PixHD(PairedModule):
         betas: tuple[float, float] = (0.5, 0.999),
         constant_epochs: int = 100,
         decay_epochs: int = 100,
+        palette: Palette | None = None,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(**mechanics)
@@ -52,6 +56,8 @@ class Pix2PixHD(PairedModule):
         checks.not_negative(feature_weight=feature_weight, perceptual_weight=perceptual_weight)
         checks.whole(0, constant_epochs=constant_epochs, decay_epochs=decay_epochs)
         checks.adam(betas, learning_rate=learning_rate)
+        check_palette(palette)
+        self.palette = palette
         self.generator, self.discriminator, self.perceptual = generator, discriminator, perceptual
         self.feature_weight, self.perceptual_weight = feature_weight, perceptual_weight
         self.learning_rate, self.betas = learning_rate, betas
