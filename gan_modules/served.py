@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan_modules import checks, randomness
 from gan_modules.adversarial import AdversarialModule
+from gan_modules.latent import LatentModule
 from gan_modules.networks import Dropout
 from gan_modules.randomness import Stream
 from gan_modules.texts import ALPHABET
@@ -147,6 +148,8 @@ class Served(nn.Module):
         if name == "z" and hasattr(module, "noise_dim"):
             codes = f"a category of {module.categories}, one-hot, and {module.continuous} numbers in [-1, 1]"
             return f"{module.noise_dim} standard normal numbers, {codes}"
+        if name == "z" and type(module).prior is not LatentModule.prior:
+            return "noise of the model's own prior"
         known = {"z": "standard normal numbers", "code": "standard normal numbers, or the style of a picture"}
         if name == "labels":
             return f"classes, from 0 to {module.num_classes - 1}"

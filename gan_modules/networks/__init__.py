@@ -42,7 +42,7 @@ from gan_modules.networks.progressive import ProgressiveDiscriminator, Progressi
 from gan_modules.networks.projection import ProjectionDiscriminator, ProjectionGenerator, ProjectionHead
 from gan_modules.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_modules.networks.resnet import ResNetCritic, ResNetGenerator
-from gan_modules.networks.spade import SPADEGenerator, SpatialNorm
+from gan_modules.networks.spade import SPADEEncoder, SPADEGenerator, SpatialNorm
 from gan_modules.networks.spectral import spectrally_normalised
 from gan_modules.networks.stacked import StackedDiscriminator, StackedGenerator
 from gan_modules.networks.stargan import StarGANDiscriminator, StarGANGenerator
@@ -122,6 +122,7 @@ __all__ = [
     "ResNetEncoder",
     "ResNetGenerator",
     "ResNetTranslator",
+    "SPADEEncoder",
     "SPADEGenerator",
     "SRGANDiscriminator",
     "SRResNetGenerator",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules import checks
-from gan_modules.networks.checks import check_features
+from gan_modules.networks.checks import check_features, join_labels
 from gan_modules.networks.dcgan import _Halvings
 from gan_modules.networks.init import init_normal
 from gan_modules.networks.layers import Norm
@@ -118,23 +118,29 @@ class JointDiscriminator(nn.Module):
 
 
 class CodeDiscriminator(nn.Module):
-    """Codes (n, latent_dim) -> scores (n,).
+    """Codes (n, latent_dim), and labels (n,) where there are classes -> scores (n,).
 
     Args:
         latent_dim: numbers a code.
         hidden: units of the hidden layers (Makhzani et al., 2015, for MNIST: two of 1000).
+        num_classes: of the labels, which are joined to the codes as one-hot vectors with one place more, for images
+            without a label, -1 (section 2.3); 0 for no labels.
 
     Raises:
-        ValueError: from `forward`, for codes of another shape.
+        ValueError: from `forward`, for codes of another shape, or labels where there are no classes or the reverse.
     """
 
-    def __init__(self, latent_dim: int = 8, hidden: tuple[int, ...] = (1000, 1000)) -> None:
+    def __init__(self, latent_dim: int = 8, hidden: tuple[int, ...] = (1000, 1000), num_classes: int = 0) -> None:
         super().__init__()
         checks.whole(1, latent_dim=latent_dim)
+        checks.whole(0, num_classes=num_classes)
         checks.sizes(hidden=hidden)
-        self.latent_dim = latent_dim
-        self.layers = MLPDiscriminator((latent_dim,), hidden, maxout_pieces=0)
+        self.latent_dim, self.num_classes = latent_dim, num_classes
+        places = num_classes + 1 if num_classes else 0
+        self.layers = MLPDiscriminator((latent_dim + places,), hidden, maxout_pieces=0)
 
-    def forward(self, codes: Tensor) -> Tensor:
-        check_features(codes, self.latent_dim)
-        return self.layers(codes)
+    def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        if labels is None or not self.num_classes:
+            return self.layers(join_labels(codes, labels, self.latent_dim, self.num_classes))
+        places = labels.where(labels >= 0, self.num_classes)
+        return self.layers(join_labels(codes, places, self.latent_dim, self.num_classes + 1))

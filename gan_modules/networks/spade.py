@@ -1,12 +1,15 @@
-"""The generator of SPADE, which maps of labels normalise."""
+"""The generator of SPADE, which maps of labels normalise, and the encoder of its style."""
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, relu
 
 from gan_modules import checks
-from gan_modules.networks.checks import check_features, check_images
+from gan_modules.networks.checks import check_features, check_images, power_of_two
 from gan_modules.networks.init import init_glorot
+from gan_modules.networks.layers import InstanceNorm
 from gan_modules.networks.spectral import spectrally_normalised
 
 
@@ -134,3 +137,40 @@ class SPADEGenerator(nn.Module):
             # the third block has the size of the second, as in the authors' code
             x = block(interpolate(x, scale_factor=2.0) if number not in (0, 2) else x, labels)
         return torch.tanh(self.last(leaky_relu(x, 0.2)))
+
+
+class SPADEEncoder(nn.Module):
+    """Images (n, channels, s, s) -> means and log variances of codes, each (n, code_dim).
+
+    Park et al. (2019), appendix A, by the authors' code: convolutions of 3 x 3 that halve the size, normalised by image
+    and channel and by their singular values, until 4 pixels a side are left for two linear maps. The authors enlarge
+    other images to 256 pixels.
+
+    Args:
+        channels: of the images.
+        image_size: s, a power of two, at least 8 (authors: 256, whose six halvings are these).
+        code_dim: numbers a code.
+        width: feature maps of the first layer; they double with each halving of the size, up to eight times.
+
+    Raises:
+        ValueError: if image_size is another; from `forward`, for images of another size or with other channels.
+    """
+
+    def __init__(self, channels: int = 3, image_size: int = 256, code_dim: int = 256, width: int = 64) -> None:
+        super().__init__()
+        checks.whole(1, channels=channels, code_dim=code_dim, width=width)
+        halvings = power_of_two(image_size, smallest=8) - 2
+        self.channels, self.image_size, self.fixed = channels, image_size, True
+        widths = [channels, *(width * min(2**level, 8) for level in range(halvings))]
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), InstanceNorm(outputs), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.mean, self.log_variance = (nn.Linear(16 * widths[-1], code_dim) for _ in range(2))
+        init_glorot(self)
+        spectrally_normalised(self.layers)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        check_images(images, self.channels, self.image_size)
+        features = self.layers(images)
+        return self.mean(features), self.log_variance(features)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from gan_modules import AAE
+from gan_modules import AAE, randomness
 from gan_modules.networks import CodeDiscriminator
 from transcribed import assert_same, unreached
 from variants import build, loader, losses_of, trainer
@@ -56,6 +56,51 @@ def test_the_regularisation_phase(gaussian: bool) -> None:
     assert_same(lambda: module.encoder_loss(real), of_encoder, module.encoder)
     assert unreached(module.discriminator_loss(real), module.encoder)
     assert all(unreached(loss(real), module.generator) for loss in (module.discriminator_loss, module.encoder_loss))
+
+
+def by_planes(noise: Tensor, classes: Tensor) -> Tensor:
+    """The prior of three classes, its planes being the complex numbers."""
+    turned = torch.exp(2j * math.pi / 3 * classes.double())[:, None]
+    plane = turned * torch.complex(1.4 + 0.5 * noise[:, ::2], 0.1 * noise[:, 1::2])
+    return torch.view_as_real(plane).flatten(1)
+
+
+def test_the_regularisation_phase_with_classes() -> None:
+    """Codes of a class meet that mode of the prior; those of images without a label meet any."""
+    judge = CodeDiscriminator(LATENT, (5,), 3)
+    module, real = AAE(Encoder(False), Decoder(), judge, LATENT, 3).double(), points()
+    labels = torch.arange(N) % 4 - 1
+    told = torch.eye(4).double()[labels]  # -1 is the last
+
+    def score(codes: Tensor) -> Tensor:
+        return judge.layers(torch.cat([codes, told], dim=1))
+
+    def of_discriminator() -> Tensor:
+        drawn = randomness.labels(N, 3)
+        prior = by_planes(noise(), torch.where(labels < 0, drawn, labels))
+        return -(logsigmoid(score(prior)) + logsigmoid(-score(module.encoder(real)))).mean()
+
+    def of_encoder() -> Tensor:
+        return -logsigmoid(score(module.encoder(real))).mean()
+
+    assert_same(lambda: module.discriminator_loss(real, labels), of_discriminator, module.discriminator)
+    assert_same(lambda: module.encoder_loss(real, labels), of_encoder, module.encoder)
+    assert unreached(module.discriminator_loss(real, labels), module.encoder)
+
+
+def test_the_prior_has_a_mode_for_each_class() -> None:
+    module = AAE(nn.Linear(3, 2), nn.Identity(), nn.Linear(2, 1), 2, 4)
+    codes = module.prior(20_000, torch.full((20_000,), 1))
+    torch.testing.assert_close(codes.mean(0), torch.tensor([0.0, 1.4]), atol=0.02, rtol=0)
+    torch.testing.assert_close(codes.std(0), torch.tensor([0.1, 0.5]), atol=0.01, rtol=0)
+    assert module.prior(20_000).mean(0).abs().max() < 0.05, "without labels, from all modes alike"
+    (rows,) = module.grid_inputs(5, 3)
+    torch.testing.assert_close(rows[12:], rows[:3])
+    torch.testing.assert_close(rows[6:9], -rows[:3])
+    with pytest.raises(ValueError, match="latent_dim must be even, got 3"):
+        AAE(nn.Linear(3, 3), nn.Identity(), nn.Linear(3, 1), 3, 4)
+    with pytest.raises(ValueError, match="num_classes=3 but was given no labels"):
+        CodeDiscriminator(2, (5,), 3)(torch.randn(4, 2))
 
 
 def test_the_phases_follow_each_other_and_the_encoder_is_in_both() -> None:

@@ -65,6 +65,7 @@ from gan_modules.networks import (
     SelfAttentionDiscriminator,
     SelfAttentionGenerator,
     SharedBlocks,
+    SPADEEncoder,
     SPADEGenerator,
     SRGANDiscriminator,
     SRResNetGenerator,
@@ -222,6 +223,7 @@ CASES = {
     "spade generator without codes": Case(
         lambda: SPADEGenerator(4, 3, 16, 4, 2, 0, 4), ((4, 16, 16),), ((3, 16, 16),), whole_graph=False
     ),
+    "spade encoder": Case(lambda: SPADEEncoder(1, 16, 5, 4), ((1, 16, 16),), ((5,), (5,)), whole_graph=False),
     "local enhancer": Case(lambda: LocalEnhancer(1, 3, 4, 1, 1, 1), ((1, 16, 12),), ((3, 16, 12),)),
     "local enhancer without norm": Case(lambda: LocalEnhancer(3, 3, 4, 1, 2, 0, None), ((3, 16, 16),), ((3, 16, 16),)),
     "pyramid discriminator": Case(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gan_modules import SPADE, randomness
 from gan_modules.callbacks import TranslationScores, drawing
-from gan_modules.networks import SPADEGenerator, SpatialNorm
+from gan_modules.networks import SPADEEncoder, SPADEGenerator, SpatialNorm
 from transcribed import assert_same, unreached
 
 N, CODE, SHAPE = 3, 2, (1, 2, 2)
@@ -146,6 +146,28 @@ def test_the_generator_follows_labels_at_their_pixels() -> None:
         SPADEGenerator(4, 3, 18, 4, 2)
     with pytest.raises(ValueError, match="code_dim=0 but was given a code"):
         network(labels, torch.zeros(1, 3))
+
+
+def test_the_encoder_is_the_authors() -> None:
+    torch.manual_seed(0)
+    network, images = SPADEEncoder(3, 16, 5, 4).eval(), torch.randn(2, 3, 16, 16)
+    x = images
+    for layer in network.layers:
+        if isinstance(layer, nn.Conv2d):
+            x = torch.nn.functional.conv2d(x, layer.weight, stride=2, padding=1)
+            x = (x - x.mean((2, 3), True)) / (x.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+            x = x.where(x > 0, 0.2 * x)
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2) < 1.1, "its largest singular value is about 1"
+    for given, head in zip(network(images), (network.mean, network.log_variance), strict=True):
+        torch.testing.assert_close(given, x.flatten(1) @ head.weight.T + head.bias)
+    with torch.device("meta"):  # six halvings of 256 pixels, 64, 128, 256 and then 512 maps, and two linear maps
+        published = SPADEEncoder()
+    convolutions = 9 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 2 * 512 * 512)
+    assert sum(p.numel() for p in published.parameters()) == convolutions + 2 * (512 * 4 * 4 + 1) * 256
+    with pytest.raises(ValueError, match="power of two"):
+        SPADEEncoder(3, 24)
+    with pytest.raises(ValueError, match="16 x 16"):
+        network(torch.randn(2, 3, 32, 32))
 
 
 def test_maps_of_labels_are_shown_by_colours_and_doing_nothing_has_no_value() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from gan_modules import AAE, VAE, VAEGAN, AdversarialModule, BiGAN, networks
 from zoo.case import Case
-from zoo.own import LATENT, SIZE, Draw
+from zoo.own import CLASSES, LATENT, SIZE, Draw
 
 
 class Encode(nn.Module):
@@ -50,14 +50,18 @@ class JudgeOfPairs(nn.Module):
 
 
 class JudgeOfCodes(nn.Module):
-    """A user's discriminator of codes."""
+    """A user's discriminator of codes, and of labels where there are classes."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(LATENT, 6), nn.SiLU(), nn.Linear(6, 1))
+        self.embed = nn.Embedding(classes, 6) if classes else None
+        self.first, self.last = nn.Linear(LATENT, 6), nn.Linear(6, 1)
 
-    def forward(self, codes: Tensor) -> Tensor:
-        return self.layers(codes).squeeze(1)
+    def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        features = self.first(codes)
+        if self.embed is not None:
+            features = features + self.embed(labels)
+        return self.last(nn.functional.silu(features)).squeeze(1)
 
 
 def _coder(own: bool, gaussian: bool = True) -> tuple[nn.Module, nn.Module]:
@@ -94,10 +98,16 @@ def _aae(own: bool, **options: Any) -> AdversarialModule:
     return AAE(*_coder(own, False), judge, LATENT, **options)
 
 
+def _aae_of_classes(own: bool, **options: Any) -> AdversarialModule:
+    judge = JudgeOfCodes(CLASSES) if own else networks.CodeDiscriminator(LATENT, (8, 8), CLASSES)
+    return AAE(*_coder(own, False), judge, LATENT, CLASSES, **options)
+
+
 CASES = {
     "vae": Case(_vae, "encoded"),
     "vae_gan": Case(_vae_gan, "encoded"),
     "bigan": Case(_bigan, "encoded"),
     "ali": Case(_ali, "encoded"),
     "aae": Case(_aae, "encoded"),
+    "aae of classes": Case(_aae_of_classes, "encoded"),
 }

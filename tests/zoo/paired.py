@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gan_modules import SPADE, AdversarialModule, BicycleGAN, ModeSeekingPix2Pix, Pix2PixHD, matching, networks
 from zoo.case import Case
-from zoo.own import LATENT, Judge, Translate
+from zoo.own import LATENT, SIZE, Judge, Translate
 
 EPOCHS = {"constant_epochs": 1, "decay_epochs": 2}
 
@@ -88,7 +88,7 @@ def _spade(own: bool, **options: Any) -> AdversarialModule:
         return SPADE(TranslateByCode(), JudgeByFeatures(), Encode(), **options)
     generator = networks.SPADEGenerator(3, 3, 16, 4, 2, LATENT, 4)
     judge = networks.PyramidDiscriminator(3, 3, 4, 1, scales=2, features=True, spectral_norm=True)
-    return SPADE(generator, judge, networks.ResNetEncoder(3, LATENT, 4, 1), **options)
+    return SPADE(generator, judge, networks.SPADEEncoder(3, 2 * SIZE, LATENT, 4), **options)
 
 
 def _spade_without_codes(own: bool, **options: Any) -> AdversarialModule:
