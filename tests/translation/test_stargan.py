@@ -128,6 +128,25 @@ def test_the_domain_reaches_a_translation_through_instance_norm() -> None:
         assert (one - other).abs().max() < 1e-4
 
 
+def test_a_residual_generator_begins_with_its_source() -> None:
+    torch.manual_seed(0)
+    generator, source = StarGANGenerator(3, 3, 8, 1, 1, residual=True), 2 * torch.rand(2, 3, 16, 16) - 1
+    changed = generator(source, torch.tensor([0, 2]))
+    assert changed.abs().max() < 1 and not torch.allclose(changed, 0.95 * source, atol=1e-3)
+    nn.init.zeros_(generator.layers[-1].weight)  # type: ignore[arg-type]
+    torch.testing.assert_close(generator(source, torch.tensor([0, 2])), 0.95 * source)
+    ones = torch.ones(1, 3, 16, 16, requires_grad=True)
+    (gradient,) = torch.autograd.grad(generator(ones, torch.tensor([0])).sum(), ones)
+    assert gradient.isfinite().all()
+
+
+def test_the_discriminator_sees_its_images_from_the_start() -> None:
+    """As the authors', which torch initialises; six layers from N(0, 0.02^2) would score all images alike."""
+    torch.manual_seed(0)
+    discriminator, images = StarGANDiscriminator(5, 128, 3, 8, 6), 2 * torch.rand(4, 3, 128, 128) - 1
+    assert (discriminator(images)[0] - discriminator(-images)[0]).abs().max() > 1e-3
+
+
 def test_the_domain_is_chosen() -> None:
     module, (x, _, wanted) = stargan(), batch()
     torch.testing.assert_close(module(x, wanted)[2:4], torch.cat([module(x, 0)[2:3], module(x, 2)[3:4]]))
