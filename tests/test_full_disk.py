@@ -39,7 +39,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in ("dcgan", "pix2pix"):
         root = tmp_path_factory.mktemp(name)
         small = ["--data.image_size=16", "--data.batch_size=4", "--model.generator.width=4", "--trainer.max_steps=1"]
-        quiet = ["--trainer.enable_progress_bar=false", "--trainer.limit_val_batches=1", "--trainer.accelerator=cpu"]
+        quiet = ["--trainer.enable_progress_bar=false", "--trainer.limit_val_batches=2", "--trainer.accelerator=cpu"]
         fit(["--model", name, *small, *quiet, f"--trainer.default_root_dir={root}"])
         (found[name],) = root.rglob("last.ckpt")
     return found

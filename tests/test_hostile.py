@@ -45,7 +45,7 @@ OPTIONS = {
         *("--model.critic.width=2", "--model.n_critic=1", "--trainer.callbacks=null"),
     ],
 }
-QUICK = ["--trainer.limit_val_batches=1", "--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu"]
+QUICK = ["--trainer.limit_val_batches=2", "--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu"]
 SMALL = ["--data.batch_size=4", "--samples.every_n_batches=1000"]
 
 

@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     common = [
         "--trainer.limit_train_batches=2",
-        "--trainer.limit_val_batches=1",
+        "--trainer.limit_val_batches=2",
         "--trainer.log_every_n_steps=1",
         "--trainer.enable_progress_bar=false",
         "--trainer.num_sanity_val_steps=0",

@@ -17,7 +17,7 @@ from gan_modules.translators import load
 
 
 def trained(root: Path, *options: str) -> Path:
-    quick = ["--trainer.max_steps=2", "--trainer.limit_val_batches=1", "--trainer.enable_progress_bar=false"]
+    quick = ["--trainer.max_steps=2", "--trainer.limit_val_batches=2", "--trainer.enable_progress_bar=false"]
     small = ["--trainer.accelerator=cpu", "--data.batch_size=4", f"--trainer.default_root_dir={root}"]
     fit([*options, *quick, *small])
     (checkpoint,) = root.rglob("last.ckpt")

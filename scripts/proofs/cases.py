@@ -74,7 +74,7 @@ class Case:
         """The command line of a run in the preset's own size that leaves all it writes in `folder`."""
         return [
             *(f"--model={self.model}", "--trainer.max_epochs=-1", "--trainer.enable_progress_bar=false"),
-            *("--trainer.limit_val_batches=1", "--trainer.callbacks=null", "--samples.every_n_batches=1000000"),
+            *("--trainer.limit_val_batches=2", "--trainer.callbacks=null", "--samples.every_n_batches=1000000"),
             *(f"--trainer.accelerator={self.device}", f"--trainer.default_root_dir={folder}", *more),
         ]
 

@@ -165,7 +165,7 @@ def test_grids_have_a_text_a_row_beside_it() -> None:
 
 @pytest.mark.slow
 def test_a_name_is_typed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    quick = ["--trainer.max_steps=1", "--trainer.limit_val_batches=1", "--data.batch_size=4", "--data.image_size=8"]
+    quick = ["--trainer.max_steps=1", "--trainer.limit_val_batches=2", "--data.batch_size=4", "--data.image_size=8"]
     fit(["--model", "text_gan", *quick, "--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}"])
     checkpoint = str(next(tmp_path.glob("text_gan/*/checkpoints/last.ckpt")))
     sample = loaded("sample").run

@@ -235,7 +235,7 @@ def test_what_an_attack_does_to_a_classifier(emoji: Emoji) -> None:
 
 @pytest.mark.slow
 def test_the_script_compares_two_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    quickly = ["--trainer.max_steps=1", "--trainer.limit_val_batches=1", "--data.image_size=8", "--data.batch_size=400"]
+    quickly = ["--trainer.max_steps=1", "--trainer.limit_val_batches=2", "--data.image_size=8", "--data.batch_size=400"]
     fit(["--model", "advgan", *quickly, "--model.classifier_epochs=1", f"--trainer.default_root_dir={tmp_path}"])
     checkpoint = str(next(tmp_path.glob("advgan/*/checkpoints/last.ckpt")))
     capsys.readouterr()

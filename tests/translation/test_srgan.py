@@ -126,7 +126,7 @@ def test_doing_nothing_is_bicubic() -> None:
 
 @pytest.mark.slow
 def test_a_folder_is_enlarged_as_it_is(tmp_path: Path) -> None:
-    quickly = ["--trainer.max_steps=1", "--trainer.limit_val_batches=1", "--data.image_size=16", "--data.batch_size=2"]
+    quickly = ["--trainer.max_steps=1", "--trainer.limit_val_batches=2", "--data.image_size=16", "--data.batch_size=2"]
     small = ["--model.generator.width=4", "--model.generator.blocks=1", "--model.discriminator.width=2"]
     fit(["--model", "srgan", *quickly, *small, f"--trainer.default_root_dir={tmp_path}"])
     checkpoint = next(tmp_path.glob("srgan/*/checkpoints/last.ckpt"))
