@@ -5,6 +5,7 @@ from datamodules.emoji import Emoji, EmojiPairs, EmojiStyles, EmojiUnpaired
 from datamodules.folders import ImageFolder, MadePairs, PairedFolders, SideBySide, UnpairedFolders
 from datamodules.loading import BatchedDataModule, PictureDataModule
 from datamodules.mixtures import Grid, Ring
+from datamodules.moving import MovingEmoji
 from datamodules.pictures import find_pictures, load_picture
 from datamodules.stacked import StackedMNIST
 from datamodules.vision import CIFAR10, CIFAR100, KMNIST, MNIST, Arrays, FashionMNIST
@@ -26,6 +27,7 @@ __all__ = [
     "Grid",
     "ImageFolder",
     "MadePairs",
+    "MovingEmoji",
     "PairedFolders",
     "PictureDataModule",
     "Ring",

@@ -26,6 +26,7 @@ from gan_modules.translation import (
     Pix2PixHD,
     PixelDA,
     StarGAN,
+    VideoGAN,
 )
 from gan_modules.unconditional import (
     BEGAN,
@@ -115,5 +116,6 @@ __all__ = [
     "TextGAN",
     "TwoWayModule",
     "UnrolledGAN",
+    "VideoGAN",
     "WGANDiv",
 ]

@@ -81,6 +81,23 @@ def holed_images_of(batch: Any) -> tuple[Tensor, Tensor, Tensor]:
     raise ValueError(f"this model fills holes: expected (source, target, hole), got {_described(batch)}; {_ADVICE}")
 
 
+def frames_of(batch: Any) -> tuple[Tensor, Tensor]:
+    """The frames of a history (n, t, c, h, w), and those that follow (n, k, c, h, w).
+
+    A batch is `(history, next)` or `(history, next, later)`, images whose channels are those of the frames in turn.
+
+    Raises:
+        ValueError: if the batch is not two or three tensors of images, or their channels are no whole frames.
+    """
+    films = isinstance(batch, (tuple, list)) and len(batch) in (2, 3) and all(_is_images(part) for part in batch)
+    if not films or any(part.shape[1] % batch[1].shape[1] for part in batch):
+        raise ValueError(
+            f"this model predicts frames: expected (history, next), got {_described(batch)}; {_ADVICE}"
+        )
+    history, future = batch[0], torch.cat(batch[1:], dim=1)
+    return tuple(part.unflatten(1, (-1, batch[1].shape[1])) for part in (history, future))  # type: ignore[return-value]
+
+
 def size_of(batch: Any) -> int:
     """The number of samples in a batch: of its first tensor, for two domains of one; 0 where there is none."""
     while isinstance(batch, (list, tuple)) and batch:

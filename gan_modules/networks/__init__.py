@@ -59,6 +59,7 @@ from gan_modules.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Gene
 from gan_modules.networks.text import TextDiscriminator, TextEncoder, TextGenerator
 from gan_modules.networks.translator import LocalEnhancer, PatchHeads, ResNetTranslator
 from gan_modules.networks.unet import UNetGenerator
+from gan_modules.networks.video import VideoDiscriminator, VideoGenerator
 
 __all__ = [
     "AdaINDecoder",
@@ -144,6 +145,8 @@ __all__ = [
     "TextEncoder",
     "TextGenerator",
     "UNetGenerator",
+    "VideoDiscriminator",
+    "VideoGenerator",
     "init_glorot",
     "init_kaiming",
     "init_normal",

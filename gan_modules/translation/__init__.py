@@ -19,6 +19,7 @@ from gan_modules.translation.spade import SPADE
 from gan_modules.translation.srgan import SRGAN
 from gan_modules.translation.stargan import StarGAN
 from gan_modules.translation.unit import UNIT
+from gan_modules.translation.video_gan import VideoGAN
 
 __all__ = [
     "CCGAN",
@@ -40,4 +41,5 @@ __all__ = [
     "Pix2PixHD",
     "PixelDA",
     "StarGAN",
+    "VideoGAN",
 ]
