@@ -73,8 +73,8 @@ class MovingEmoji(PictureDataModule):
         checks.choice((8, 16, 32, SIZE), emoji_size=self.emoji_size)
         if speed > image_size - self.emoji_size:
             raise ValueError(
-                f"speed must be at most {image_size - self.emoji_size}, the pixels that an emoji of {self.emoji_size} "
-                f"moves in, got {speed}; give a smaller speed or emoji_size, or a larger image_size"
+                f"speed must be at most image_size - emoji_size = {image_size - self.emoji_size}, got {speed}; give a "
+                "smaller speed or emoji_size, or a larger image_size"
             )
         self.style, self.history, self.ahead, self.most, self.speed = style, history, ahead, most, speed
         self.clips, self.held_out_clips, self.coloured = clips, held_out_clips, coloured

@@ -1,4 +1,4 @@
-"""What a batch may be: images alone, with labels or with texts, of two domains, with labels or with a hole."""
+"""What a batch may be: images alone, with labels or with texts, of two domains, with labels or with a hole; films."""
 
 from typing import Any
 
@@ -91,11 +91,10 @@ def frames_of(batch: Any) -> tuple[Tensor, Tensor]:
     """
     films = isinstance(batch, (tuple, list)) and len(batch) in (2, 3) and all(_is_images(part) for part in batch)
     if not films or any(part.shape[1] % batch[1].shape[1] for part in batch):
-        raise ValueError(
-            f"this model predicts frames: expected (history, next), got {_described(batch)}; {_ADVICE}"
-        )
+        raise ValueError(f"this model predicts frames: expected (history, next), got {_described(batch)}; {_ADVICE}")
     history, future = batch[0], torch.cat(batch[1:], dim=1)
-    return tuple(part.unflatten(1, (-1, batch[1].shape[1])) for part in (history, future))  # type: ignore[return-value]
+    frame = (-1, batch[1].shape[1])
+    return history.unflatten(1, frame), future.unflatten(1, frame)
 
 
 def size_of(batch: Any) -> int:

@@ -1,4 +1,4 @@
-"""Draw samples from a checkpoint, or translate a folder of pictures.
+"""Draw samples from a checkpoint, translate a folder of pictures, or predict a film.
 
 python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out grid.png [--n 64] [--seed 0]
 python scripts/sample.py --checkpoint runs/dcgan/RUN/checkpoints/last.ckpt --out FOLDER [--n 50000]
@@ -6,6 +6,7 @@ python scripts/sample.py --checkpoint runs/text_gan/RUN/checkpoints/last.ckpt --
 python scripts/sample.py --checkpoint runs/cyclegan/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER [--sheet FILE]
 python scripts/sample.py --checkpoint runs/munit/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER --samples 4
 python scripts/sample.py --checkpoint runs/munit/RUN/checkpoints/last.ckpt --input FOLDER --out FOLDER --reference FILE
+python scripts/sample.py --checkpoint runs/video_gan/RUN/checkpoints/last.ckpt --out film.gif [--n 4 | --input FOLDER]
 """
 
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from gan_modules import checks
 from gan_modules.callbacks.drawing import save_picture
 from gan_modules.cli import ScriptParser, main
+from gan_modules.filming import save_film
 from gan_modules.picture_folders import translate
 from gan_modules.sampling import interpolated, samples, save_samples
 from gan_modules.translators import load
@@ -28,6 +30,11 @@ def run(arguments: Sequence[str]) -> None:
     given = _parser().parse_args(arguments)
     given.trust, out = tuple(given.trust), Path(given.out)
     _check(given)
+    if out.suffix.lower() == ".gif":
+        _check_free(out, given.overwrite)
+        save_film(given.checkpoint, out, given.n, given.input, given.trust)
+        print(f"the film is in {out}")
+        return
     if given.input:
         translator = load(given.checkpoint, given.trust, given.inverse, given.size, given.tile)
         wanted = given.samples, given.reference, given.domain, given.mask, given.sheet
@@ -40,8 +47,7 @@ def run(arguments: Sequence[str]) -> None:
         return
     if given.truncation is not None:
         raise ValueError(f"--truncation is for samples one by one; give a folder as --out in place of {out}")
-    if out.exists() and not given.overwrite:
-        raise ValueError(f"{out} is there already; choose another --out, or add --overwrite")
+    _check_free(out, given.overwrite)
     _check_format("--out", out)
     start = given.checkpoint, given.n, given.seed, given.trust
     save_picture(interpolated(*start) if given.interpolate else samples(*start, given.text), out)
@@ -87,6 +93,11 @@ def _check(given: Namespace) -> None:
         checks.positive(truncation=given.truncation)
     if given.sheet is not None:
         _check_format("--sheet", given.sheet)
+
+
+def _check_free(out: Path, overwrite: bool) -> None:
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out} is there already; choose another --out, or add --overwrite")
 
 
 def _check_format(option: str, path: Path) -> None:

@@ -245,11 +245,12 @@ def test_validation_step_returns_what_the_callbacks_read(name: str) -> None:
         "enlarged": {"source", "truth"},
         "holes": {"source", "truth", "hole"},
         "context": {"source", "truth", "hole", "classes", "predicted"},
+        "films": {"source", "truth", "history", "rollout", "future"},
     }.get(CASES[name].data, set())
     for view in views.values():
         assert set(view) == {"real", "fake"} | kinds
         for kind in set(view) - named:
-            several = (3,) if kind == "samples" else ()
+            several = {"samples": (3,), "history": (2,), "rollout": (1,), "future": (1,)}.get(kind, ())
             channels, *sides = shape_of(name) if kind != "hole" else (1, *shape_of(name)[1:])
             sides = [side // 4 for side in sides] if (kind, CASES[name].data) == ("source", "enlarged") else sides
             assert tuple(view[kind].shape) == (4, *several, channels, *sides), kind

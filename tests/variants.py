@@ -18,7 +18,7 @@ FIRST = tuple(first.CASES)
 """The variants by which the mechanics are tested that no variant changes: compilation, sharding, scalers."""
 TWO = ("pairs", "coded pairs", "domains", "coded domains", "joint")
 """The kinds of data that have two pictures, or pictures of two domains."""
-LARGER = ("pairs", "coded pairs", "enlarged", "holes")
+LARGER = ("pairs", "coded pairs", "enlarged", "holes", "films")
 """The kinds of data whose pictures halve once more."""
 TRANSLATED = (*TWO, *LARGER, "attacked", "context", "styles", "adapted")
 LATENT_MODELS = tuple(name for name, case in CASES.items() if case.data not in TRANSLATED)
@@ -50,6 +50,8 @@ def data(name: str, count: int = 32) -> tuple[Tensor, ...]:
         return images[0, ..., ::4, ::4], images[1]
     if kind == "holes":
         return images[0], images[1], 2 * (images[:1].amax(2) > 0.8).float().squeeze(0)[:, None] - 1
+    if kind == "films":
+        return torch.cat([images[0], images[1].flip(3)], dim=1), images[1]
     return tuple(images) if kind in TWO else (images[0],)
 
 

@@ -8,6 +8,7 @@ from gan_modules.callbacks.image_metrics import FID, KID, PRDC, InceptionScore, 
 from gan_modules.callbacks.inference import NearestNeighbour, Reconstruction, Sharpness
 from gan_modules.callbacks.modes import Modes
 from gan_modules.callbacks.picture_metrics import LPIPS, MSSSIM, Accuracy, ClassificationAccuracy, PerceptualPathLength
+from gan_modules.callbacks.prediction import PredictionScores
 from gan_modules.callbacks.progress import ProgressBar
 from gan_modules.callbacks.samples import SampleGrid
 from gan_modules.callbacks.saturation import Saturation
@@ -31,6 +32,7 @@ __all__ = [
     "Modes",
     "NearestNeighbour",
     "PerceptualPathLength",
+    "PredictionScores",
     "ProgressBar",
     "Reconstruction",
     "SampleGrid",

@@ -149,6 +149,26 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     """
     encoded = BytesIO()  # Pillow does not notice that the disk is full while it writes a JPEG
     picture.save(encoded, Image.registered_extensions()[path.suffix.lower()])
+    _write(encoded, path)
+
+
+def save_film(pictures: Sequence[Image.Image], path: Path, duration: int = 200) -> None:
+    """Write pictures of one size as an animated GIF that begins again, whole or not at all.
+
+    Args:
+        pictures: at least one.
+        path: of the file, whose folder is made.
+        duration: milliseconds a picture.
+
+    Raises:
+        OSError: if it cannot be written; what was at `path` is then still there.
+    """
+    encoded = BytesIO()
+    pictures[0].save(encoded, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
+    _write(encoded, path)
+
+
+def _write(encoded: BytesIO, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".unfinished{path.suffix}")
     try:

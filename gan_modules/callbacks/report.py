@@ -42,7 +42,7 @@ class Report(Callback):
 
 def whereabouts(folder: Path, best: Path | None = None) -> str:
     """What a run has left, and where; `best` is the checkpoint with the best value of what is monitored."""
-    names = ["config.yaml", "metrics.csv", "samples/last.png", "checkpoints/last.ckpt"]
+    names = ["config.yaml", "metrics.csv", "samples/last.png", "samples/last.gif", "checkpoints/last.ckpt"]
     lines = [name for name in names if (folder / name).exists()]
     if best is not None:
         lines.append(f"{best.relative_to(folder) if best.is_relative_to(folder) else best} (the best)")

@@ -16,13 +16,14 @@ from PIL import Image
 from torch import Tensor
 
 from gan_modules import checks, randomness
-from gan_modules.callbacks import drawing
+from gan_modules.callbacks import drawing, films
 from gan_modules.callbacks.views import View, views_of
 from gan_modules.metrics.gathering import in_turn
 
 _POINTS = 1024
 
 Painter = Callable[[LightningModule], Image.Image | None]
+Filmer = Callable[[LightningModule], list[Image.Image]]
 
 
 class SampleGrid(Callback):
@@ -33,6 +34,8 @@ class SampleGrid(Callback):
 
     - a translator: the first validation pictures, `source | translation | truth`, for each direction; where it has
       several translations of a source, `another` ones stand beside the first;
+    - a model that predicts frames: the first validation clips, seen and true frames in a row and predicted ones under
+      it, and as a film, `samples/last.gif`;
     - points: a scatter plot of validation data and samples;
     - a model with inference: samples, and under them validation pictures, each over its reconstruction;
     - `grid_inputs(rows, columns)` where the model has it: a class a row, a code varied a row, a text a row, with
@@ -46,7 +49,7 @@ class SampleGrid(Callback):
     Args:
         every_n_batches: batches between two pictures, counted over the whole run.
         rows: rows of the grid.
-        columns: columns of the grid; of points and translations it is not asked.
+        columns: columns of the grid; of points, translations and clips it is not asked.
         dirpath: folder of the pictures; None: `samples` in the run's folder.
         scale: whole number by which pixels are enlarged; None: to at most 1024 pixels.
         seed: of inputs and noise.
@@ -67,12 +70,13 @@ class SampleGrid(Callback):
         self.every_n_batches, self.rows, self.columns = every_n_batches, rows, columns
         self.dirpath, self.scale, self.seed = dirpath, scale, seed
         self._painter: Painter | None = None
+        self._filmer: Filmer | None = None
         self._painted = -1
         self._folder = Path()
         self._writes = True
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._painter, self._painted, self._writes = None, -1, True
+        self._painter, self._filmer, self._painted, self._writes = None, None, -1, True
         # log_dir talks to the other processes, so that all of them have to ask
         self._folder = Path(self.dirpath or Path(trainer.log_dir or trainer.default_root_dir) / "samples")
 
@@ -97,9 +101,10 @@ class SampleGrid(Callback):
             self._painter = self._painter or self._choose(trainer, module)
             torch.manual_seed(self.seed)  # the first picture, for which the painter was chosen, has no other noise
             picture = self._painter(module)
+            film = self._filmer(module) if self._filmer else []
         self._painted = batches
         if picture is not None and trainer.is_global_zero:
-            self._keep(picture, batches)
+            self._keep(picture, film, batches)
             for logger in trainer.loggers:
                 _show(logger, picture, batches - 1)  # where Lightning puts the scalars of this batch
 
@@ -108,6 +113,10 @@ class SampleGrid(Callback):
         batches = _validation_batches(trainer, _POINTS)
         views = _views(module, _first(batches, 1))
         view = next(iter(views.values()), {})
+        if "rollout" in view:
+            clips = _first(batches, max(1, self.rows // 2))
+            self._filmer = lambda module: films.film(_views(module, clips)[""])
+            return lambda module: films.strips(_views(module, clips)[""], self.scale)
         if "source" in view:
             blocks = 1 if len(views) > 1 else 2
             held = _first(batches, blocks * self.rows)
@@ -144,12 +153,14 @@ class SampleGrid(Callback):
 
         return paint
 
-    def _keep(self, picture: Image.Image, batches: int) -> None:
+    def _keep(self, picture: Image.Image, film: list[Image.Image], batches: int) -> None:
         if not self._writes:
             return
         try:
             for name in (f"batch-{batches:06d}.png", "last.png"):
                 drawing.save_picture(picture, self._folder / name)
+            if film:
+                drawing.save_film(film, self._folder / "last.gif")
         except OSError as error:
             self._writes = False
             rank_zero_warn(f"No more sample grids are written, because {self._folder} cannot be written to: {error}.")

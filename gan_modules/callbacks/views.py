@@ -14,7 +14,8 @@ def views_of(outputs: Any) -> dict[str, View]:
     A view holds "real" and "fake" (images (n, c, h, w) in [-1, 1], or points (n, 2)), and what else the model has:
     "labels", of both; "source" and "truth" (translators); "samples" (n, k, c, h, w), k further translations of each
     source (stochastic ones); true "classes" and "predicted" ones (classifiers); "reconstruction" and "codes" of the
-    real ones (models with inference).
+    real ones (models with inference); the frames that were seen, "history" (n, t, c, h, w), and k predicted ones beside
+    the true ones, "rollout" and "future" (n, k, c, h, w), of which "fake" and "truth" are the first (models of films).
 
     Raises:
         ValueError: if the outputs are neither a view nor views by direction.

@@ -1,5 +1,6 @@
 """Deep multi-scale video prediction beyond mean square error (Mathieu, Couprie and LeCun, 2016)."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Unpack
 
@@ -76,7 +77,7 @@ class VideoGAN(AdversarialModule):
             seen = torch.cat([seen, following[:, None]], dim=1)
         return seen[:, frames.shape[1] :]
 
-    def distances(self, made: list[Tensor], target: Tensor) -> tuple[Tensor, Tensor]:
+    def distances(self, made: Sequence[Tensor], target: Tensor) -> tuple[Tensor, Tensor]:
         """The lp distance and the gradient difference (section 3.3), sums over scales of means over pixels."""
         truths = scaled_like(made, target)
         pixels = over_scales(partial(lp_distance, p=self.p), made, truths)
@@ -122,6 +123,6 @@ class VideoGAN(AdversarialModule):
         return [adam(network.parameters(), rate, self.betas) for network, rate in rates]
 
 
-def scaled_like(made: list[Tensor] | tuple[Tensor, ...], target: Tensor) -> list[Tensor]:
+def scaled_like(made: Sequence[Tensor], target: Tensor) -> list[Tensor]:
     """The true frame (n, c, h, w) in the size of each prediction, by averaging areas."""
-    return [adaptive_avg_pool2d(target, each.shape[-2:]) for each in made]
+    return [adaptive_avg_pool2d(target, (each.shape[-2], each.shape[-1])) for each in made]

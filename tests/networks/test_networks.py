@@ -80,6 +80,8 @@ from gan_modules.networks import (
     TextDiscriminator,
     TextGenerator,
     UNetGenerator,
+    VideoDiscriminator,
+    VideoGenerator,
 )
 
 
@@ -97,6 +99,17 @@ def _attending(network: nn.Module) -> nn.Module:
         if isinstance(layer, SelfAttention):
             nn.init.constant_(layer.gate, 0.7)  # at 0, as it starts, no other weight of the layer has a gradient
     return network
+
+
+class _OfScales(nn.Module):
+    """A judge of a list of frames, given one by one."""
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, *frames: Tensor) -> Any:
+        return self.judge(frames[:-1], frames[-1])
 
 
 def _branching(network: nn.Module) -> nn.Module:
@@ -249,6 +262,14 @@ CASES = {
     "stacked generator": Case(lambda: StackedGenerator(5, 3, 2), ((5,),), ((3, 28, 28),)),
     "stacked discriminator": Case(lambda: StackedDiscriminator(3, 2), ((3, 28, 28),), ((),)),
     "stacked discriminator without norm": Case(lambda: StackedDiscriminator(3, 2, None), ((3, 28, 28),), ((),)),
+    "video generator": Case(
+        lambda: VideoGenerator(6, 3, 4), ((6, 16, 24),), ((3, 2, 3), (3, 4, 6), (3, 8, 12), (3, 16, 24))
+    ),
+    "video discriminator": Case(
+        lambda: _OfScales(VideoDiscriminator(3, 6, 32, 4)),
+        ((3, 4, 4), (3, 8, 8), (3, 16, 16), (3, 32, 32), (6, 32, 32)),
+        ((), (), (), ()),
+    ),
     "text generator": Case(lambda: TextGenerator(7, 9, 5, 16, 3, 4), ((7,), (9,)), ((3, 16, 16),)),
     "text discriminator": Case(lambda: TextDiscriminator(9, 5, 16, 3, 4), ((3, 16, 16), (9,)), ((),)),
     "translator": Case(lambda: ResNetTranslator(1, 3, 4, blocks=2), ((1, 16, 12),), ((3, 16, 12),)),

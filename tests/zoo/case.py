@@ -9,6 +9,7 @@ from gan_modules import AdversarialModule
 Kind = Literal[
     "images", "points", "labelled", "few labels", "pairs", "coded pairs", "domains", "coded domains", "captioned",
     "joint", "attacked", "encoded", "enlarged", "holes", "context", "styles", "adapted",
+    "films",
 ]  # fmt: skip
 
 

@@ -1,10 +1,12 @@
-"""Larger pictures, and whole ones."""
+"""Larger pictures, whole ones, and the next ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from gan_modules import CCGAN, ESRGAN, SRGAN, AdversarialModule, ContextEncoder, networks
+from gan_modules import CCGAN, ESRGAN, SRGAN, AdversarialModule, ContextEncoder, VideoGAN, networks
 from zoo.case import Case
 from zoo.own import CLASSES, SIZE, Judge, Translate
 
@@ -30,6 +32,30 @@ class Maps(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         first = nn.functional.silu(self.first(images))
         return [first, self.last(first)]
+
+
+class Predict(nn.Module):
+    """A user's predictor of the frame after two others, in half its size and in full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse, self.fine = nn.Conv2d(6, 3, 3, padding=1), nn.Conv2d(6, 3, 3, padding=1)
+
+    def forward(self, source: Tensor) -> list[Tensor]:
+        half = nn.functional.avg_pool2d(source, 2)
+        return [torch.tanh(self.coarse(half)), torch.tanh(self.fine(source))]
+
+
+class JudgeOfScales(nn.Module):
+    """A user's discriminator of frames of two sizes, and the frames before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList([Judge(9), Judge(9)])
+
+    def forward(self, frames: Sequence[Tensor], source: Tensor) -> list[Tensor]:
+        before = [nn.functional.avg_pool2d(source, 2), source]
+        return [judge(*pair) for judge, pair in zip(self.scales, zip(frames, before, strict=True), strict=True)]
 
 
 def _srgan(own: bool, **options: Any) -> AdversarialModule:
@@ -64,10 +90,18 @@ def _cc_gan(own: bool, **options: Any) -> AdversarialModule:
     return CCGAN(*pair, **options)
 
 
+def _video_gan(own: bool, **options: Any) -> AdversarialModule:
+    if own:
+        return VideoGAN(Predict(), JudgeOfScales(), **{"p": 2.0, **options})
+    pair = networks.VideoGenerator(6, 3, 4, 2), networks.VideoDiscriminator(3, 6, 2 * SIZE, 4, 2)
+    return VideoGAN(*pair, **{"betas": (0.9, 0.999), **options})
+
+
 CASES: dict[str, Case] = {
     "srgan": Case(_srgan, "enlarged"),
     # only differences of scores count, so that our discriminator's last bias follows rounding alone
     "esrgan": Case(_esrgan, "enlarged", coupled=True),
     "context_encoder": Case(_context_encoder, "holes"),
     "cc_gan": Case(_cc_gan, "context", coupled=True),
+    "video_gan": Case(_video_gan, "films"),
 }
