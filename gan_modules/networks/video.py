@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_images
+from gan_modules.networks.init import init_kaiming
 
 
 class _Scale(NamedTuple):
@@ -41,7 +42,8 @@ class VideoGenerator(nn.Module):
 
     From coarse to fine, each of half the size of the one after it: a scale's network sees the frames in its size and
     the enlarged prediction of the scale before, to which it adds a correction, before the tanh, as in the authors' code
-    (`get_model.lua`, which enlarges by nearest neighbours). There is neither pooling nor a norm.
+    (`get_model.lua`, which enlarges by nearest neighbours). There is neither pooling nor a norm. Weights start as in He
+    et al. (2015): with torch's default ones, as in the code, six layers without a norm leave little of a gradient.
 
     Args:
         in_channels: of the history, all of whose frames are joined along the channels.
@@ -62,6 +64,7 @@ class VideoGenerator(nn.Module):
             _predictor(in_channels + (out_channels if number else 0), out_channels, width, _PREDICTORS[number])
             for number in range(scales)
         )
+        init_kaiming(self)
 
     def forward(self, source: Tensor) -> list[Tensor]:
         check_images(source, self.in_channels)
@@ -125,6 +128,7 @@ class VideoDiscriminator(nn.Module):
             _judge(channels + condition_channels, width, size, judge)
             for size, judge in zip(self.sizes, _JUDGES, strict=False)
         )
+        init_kaiming(self)
 
     def forward(self, frames: Sequence[Tensor], source: Tensor) -> list[Tensor]:
         check_images(source, self.condition_channels)

@@ -103,12 +103,13 @@ def test_speeds_are_all_there_and_nothing_stands_still() -> None:
 
 
 def test_grounds_and_numbers_of_emoji() -> None:
-    films = clips(MovingEmoji(emoji_size=8, seed=0), count=200)
-    grounds = films.flatten(3).mode().values
-    assert (grounds == grounds[:, :1]).all() and grounds.min() >= 160 and len(grounds[:, 0].unique(dim=0)) > 190
-    alone = clips(MovingEmoji(emoji_size=8, most=1, seed=0), count=200)
-    more = (films != alone).flatten(1).any(1).float().mean()
-    assert 0.35 < more < 0.65, "half of the clips have two"
+    covered = []
+    for most in (1, 2):
+        films = clips(MovingEmoji(emoji_size=8, most=most, seed=0), count=200)
+        grounds = films.flatten(3).mode().values
+        assert (grounds == grounds[:, :1]).all() and grounds.min() >= 160 and len(grounds[:, 0].unique(dim=0)) > 190
+        covered.append((films != grounds[..., None, None]).any(2).float().mean().item())
+    assert 1.25 < covered[1] / covered[0] < 1.6, "half of the clips have two, which may hide each other"
 
 
 def test_held_out_emoji_are_not_trained_on() -> None:
