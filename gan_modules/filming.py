@@ -51,7 +51,7 @@ def film(checkpoint: Path, n: int = 4, frames: Path | None = None, trust: tuple[
     history = network.in_channels // network.out_channels
     with isolate_rng():
         if frames is not None:
-            seen = _frames(frames, history, network.out_channels, options.get("image_size"), network.factor)
+            seen = _frames(frames, history, network.out_channels, options.get("image_size"), network.multiple)
             return films.film({"history": seen, "rollout": module.predict(seen, _STEPS)})
         data = MovingEmoji(history=history, ahead=_STEPS, held_out_clips=n, channels=network.out_channels, **options)
         data.setup("validate")

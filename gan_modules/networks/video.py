@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
 from gan_modules import checks
 from gan_modules.networks.checks import check_images
-from gan_modules.networks.init import init_kaiming
 
 
 class _Scale(NamedTuple):
@@ -42,8 +41,7 @@ class VideoGenerator(nn.Module):
 
     From coarse to fine, each of half the size of the one after it: a scale's network sees the frames in its size and
     the enlarged prediction of the scale before, to which it adds a correction, before the tanh, as in the authors' code
-    (`get_model.lua`, which enlarges by nearest neighbours). There is neither pooling nor a norm. Weights start as in He
-    et al. (2015): with torch's default ones, as in the code, six layers without a norm leave little of a gradient.
+    (`get_model.lua`, which enlarges by nearest neighbours). There is neither pooling nor a norm.
 
     Args:
         in_channels: of the history, all of whose frames are joined along the channels.
@@ -59,25 +57,24 @@ class VideoGenerator(nn.Module):
         super().__init__()
         checks.whole(1, in_channels=in_channels, out_channels=out_channels, width=width)
         checks.whole(1, len(_PREDICTORS) + 1, scales=scales)
-        self.in_channels, self.out_channels, self.factor = in_channels, out_channels, 2 ** (scales - 1)
+        self.in_channels, self.out_channels, self.multiple = in_channels, out_channels, 2 ** (scales - 1)
         self.scales = nn.ModuleList(
             _predictor(in_channels + (out_channels if number else 0), out_channels, width, _PREDICTORS[number])
             for number in range(scales)
         )
-        init_kaiming(self)
 
     def forward(self, source: Tensor) -> list[Tensor]:
         check_images(source, self.in_channels)
         height, width = source.shape[2:]
-        if height % self.factor or width % self.factor:
+        if height % self.multiple or width % self.multiple:
             raise ValueError(
-                f"Expected a height and a width that {self.factor} divides, got {height} x {width}: resize or crop the "
-                "images, or give fewer scales."
+                f"Expected a height and a width that {self.multiple} divides, got {height} x {width}: resize or crop "
+                "the images, or give fewer scales."
             )
         made: list[Tensor] = []
         for number, network in enumerate(self.scales):
-            shrink = self.factor // 2**number
-            seen = adaptive_avg_pool2d(source, (height // shrink, width // shrink))
+            shrink = self.multiple // 2**number
+            seen = avg_pool2d(source, shrink)
             if not made:
                 made.append(torch.tanh(network(seen)))
                 continue
@@ -128,7 +125,6 @@ class VideoDiscriminator(nn.Module):
             _judge(channels + condition_channels, width, size, judge)
             for size, judge in zip(self.sizes, _JUDGES, strict=False)
         )
-        init_kaiming(self)
 
     def forward(self, frames: Sequence[Tensor], source: Tensor) -> list[Tensor]:
         check_images(source, self.condition_channels)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.optim import SGD, Optimizer
@@ -14,6 +15,7 @@ from gan_modules.adversarial import AdversarialModule, Mechanics, adam
 from gan_modules.batches import frames_of
 from gan_modules.differences import gradient_difference, lp_distance
 from gan_modules.objectives import minimax_discriminator, non_saturating_generator, over_scales
+from gan_modules.schedules import linear_to_zero, scheduled
 
 
 class VideoGAN(AdversarialModule):
@@ -34,8 +36,11 @@ class VideoGAN(AdversarialModule):
         generator_rate, discriminator_rate: the paper's learning rates (section 4: 0.04, which it lowers later, and
             0.02).
         betas: of Adam; None for the paper's plain stochastic gradient descent.
+        decay_steps: steps over which both rates fall to 0, along a line; None: constant.
         mechanics: see `gan_modules.adversarial.Mechanics`.
     """
+
+    readers: ClassVar[tuple[str, ...]] = ("generator",)
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class VideoGAN(AdversarialModule):
         generator_rate: float = 0.04,
         discriminator_rate: float = 0.02,
         betas: tuple[float, float] | None = None,
+        decay_steps: int | None = None,
         **mechanics: Unpack[Mechanics],
     ) -> None:
         super().__init__(**mechanics)
@@ -58,10 +64,12 @@ class VideoGAN(AdversarialModule):
         checks.positive(p=p, power=power)
         checks.adam((0.5, 0.999) if betas is None else betas, generator_rate=generator_rate)
         checks.positive(discriminator_rate=discriminator_rate)
+        checks.whole(1, decay_steps=1 if decay_steps is None else decay_steps)
         self.generator, self.discriminator = generator, discriminator
         self.adversarial_weight, self.distance_weight = adversarial_weight, distance_weight
         self.gradient_weight, self.p, self.power = gradient_weight, p, power
         self.generator_rate, self.discriminator_rate, self.betas = generator_rate, discriminator_rate, betas
+        self.decay_steps = decay_steps
         self.register_generators("generator")
 
     def forward(self, source: Tensor) -> Tensor:
@@ -116,11 +124,15 @@ class VideoGAN(AdversarialModule):
         shown = {"source": history[:, -1], "fake": rollout[:, 0], "real": future[:, 0], "truth": future[:, 0]}
         return {**shown, "history": history, "rollout": rollout, "future": future}
 
-    def configure_optimizers(self) -> list[Optimizer]:
+    def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         rates = (self.discriminator, self.discriminator_rate), (self.generator, self.generator_rate)
-        if self.betas is None:
-            return [SGD(network.parameters(), lr=rate) for network, rate in rates]
-        return [adam(network.parameters(), rate, self.betas) for network, rate in rates]
+        factor = linear_to_zero(self.decay_steps)
+        return [scheduled(self._optimizer(network, rate), factor, "step") for network, rate in rates]
+
+    def _optimizer(self, network: nn.Module, rate: float) -> Optimizer:
+        return (
+            SGD(network.parameters(), lr=rate) if self.betas is None else adam(network.parameters(), rate, self.betas)
+        )
 
 
 def scaled_like(made: Sequence[Tensor], target: Tensor) -> list[Tensor]:

@@ -113,7 +113,8 @@ def test_both_players_step_on_every_batch_and_without_a_weight_only_one() -> Non
 
 
 def test_plain_gradient_descent_is_the_papers() -> None:
-    rates = [optimizer.param_groups[0] for optimizer in video_gan().configure_optimizers()]
+    optimizers: Any = [each["optimizer"] for each in video_gan().configure_optimizers()]
+    rates = [optimizer.param_groups[0] for optimizer in optimizers]
     assert [group["lr"] for group in rates] == [0.02, 0.04] and {group["momentum"] for group in rates} == {0}
     defaults = {name: each.default for name, each in inspect.signature(VideoGAN).parameters.items()}
     weights = ("adversarial_weight", "distance_weight", "gradient_weight", "p", "power")

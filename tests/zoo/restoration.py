@@ -39,6 +39,7 @@ class Predict(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.in_channels = 6
         self.coarse, self.fine = nn.Conv2d(6, 3, 3, padding=1), nn.Conv2d(6, 3, 3, padding=1)
 
     def forward(self, source: Tensor) -> list[Tensor]:
