@@ -23,8 +23,8 @@ class MovingEmoji(PictureDataModule):
     Batches are `(history, next)`, images (n, history * channels, h, w) and (n, channels, h, w), a film's frames being
     joined along the channels; held-out batches are `(history, next, later)` with `ahead - 1` frames more.
 
-    An emoji starts anywhere, moves by a whole number of pixels from frame to frame, downwards and to the right, up to
-    `speed` in each direction, and is reflected by the edges, which it does not cross. The second one passes in front of
+    An emoji starts anywhere, moves by whole pixels from frame to frame, up to `speed` along each axis, and is reflected
+    by the edges, which it does not cross. The second one passes in front of
     the first. White is clear: it shows what lies behind. A clip is a function of the seed and of its number, drawn from
     the training pictures' emoji; held-out clips show held-out ones, and are the same for every seed.
 
