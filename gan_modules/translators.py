@@ -89,7 +89,7 @@ class Translator:
         self.reader: Any = module.serving(self.module.readers[1 if inverse else 0])
         self.channels = channels_of(self.reader)
         self.palette = getattr(module, "palette", None)
-        if self.palette is None and self.channels not in (1, 3):
+        if hasattr(module, "predict"):
             raise ValueError(f"{self.name} predicts films and translates no single picture: give a .gif as --out")
         self.fixed = getattr(self.reader, "image_size", None) if getattr(self.reader, "fixed", False) else None
         self.multiple = getattr(self.reader, "multiple", getattr(self.reader, "image_size", _MULTIPLE))

@@ -254,6 +254,10 @@ def all_networks() -> list[nn.Module]:
         networks.StyleGAN2Discriminator(image_size=8, width=4),
         networks.StyleGAN2Generator(style_dim=4, image_size=8, width=4),
         networks.UNetGenerator(image_size=16, width=4),
+        networks.PixelDAGenerator(width=4, blocks=1),
+        networks.PixelDADiscriminator(width=4),
+        networks.VideoGenerator(width=4),
+        networks.VideoDiscriminator(image_size=32, width=4),
     ]
 
 

@@ -77,9 +77,9 @@ class MLPDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         checks.function(init=init)
-        self.shape = tuple(shape)
         layers = _judging(shape, hidden, maxout_pieces)
         self.layers = nn.Sequential(*layers, nn.Linear((math.prod(shape), *hidden)[-1], 1))
+        self.shape = tuple(shape)
         init(self)
 
     def forward(self, x: Tensor) -> Tensor:
