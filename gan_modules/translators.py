@@ -83,14 +83,14 @@ class Translator:
         self.name = type(module).__name__
         if not hasattr(module, "readers"):
             raise ValueError(f"{self.name} makes pictures from noise: leave --input out")
+        if hasattr(module, "predict"):
+            raise ValueError(f"{self.name} predicts films and translates no single picture: give a .gif as --out")
         if inverse and not hasattr(module, "inverse"):
             raise ValueError(f"{self.name} translates in one direction: leave --inverse out")
         self.inverse, self.trained_at = inverse, trained_at
         self.reader: Any = module.serving(self.module.readers[1 if inverse else 0])
         self.channels = channels_of(self.reader)
         self.palette = getattr(module, "palette", None)
-        if hasattr(module, "predict"):
-            raise ValueError(f"{self.name} predicts films and translates no single picture: give a .gif as --out")
         self.fixed = getattr(self.reader, "image_size", None) if getattr(self.reader, "fixed", False) else None
         self.multiple = getattr(self.reader, "multiple", getattr(self.reader, "image_size", _MULTIPLE))
         self.reconstructs, self.fills = hasattr(module, "reconstruct"), hasattr(module, "filled")
