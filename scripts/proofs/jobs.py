@@ -157,9 +157,10 @@ class Job:
         Raises:
             Failed: if they have not after `PATIENCE` seconds; they are killed.
         """
-        while self.running:
-            self._check_time("ends")
-            self.members[self.codes.index(None)].join(0.05)
+        for member in self.members:
+            while member.exitcode is None:
+                self._check_time("ends")
+                member.join(0.05)
         return [member.exitcode or 0 for member in self.members]
 
     def succeed(self) -> "Job":
