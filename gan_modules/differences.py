@@ -16,7 +16,7 @@ def lp_distance(images: Tensor, truth: Tensor, p: float) -> Tensor:
 def gradient_difference(images: Tensor, truth: Tensor, power: float = 1.0) -> Tensor:
     """E | |slope of x| - |slope of y| |^power, the slopes downwards and to the right being added.
 
-    Mathieu, Couprie and LeCun (2016), "Deep multi-scale video prediction beyond mean square error", section 3.3, with
+    Mathieu, Couprie and LeCun (2016), "Deep multi-scale video prediction beyond mean square error", with
     a mean over neighbouring pixels in each direction, as in the authors' code, where the paper has a sum. It is zero
     for pictures that are as steep as their truths at every place: blur costs, another brightness does not. A picture
     that is one pixel wide or high has no slope that way.

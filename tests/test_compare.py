@@ -182,6 +182,28 @@ def test_networks_of_features_are_used_where_their_weights_are_given(
     assert {"fid", "kid", "kid_std"} <= found["y_to_x"].keys()
 
 
+def test_what_is_known_of_data_serves_all_their_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def features(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return nn.functional.adaptive_avg_pool2d(images / 255, 2).flatten(1)
+
+    network = FeatureNetwork(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()), "")
+    monkeypatch.setattr(image_metrics, "inception", lambda *_: network)
+    network.body.forward = features
+    (weights := tmp_path / "weights.pth").write_bytes(b"")
+    data = Data("cyclegan")
+    compared = [Model(name, variants.build(name).eval(), data, {}) for name in ("cyclegan", "discogan")]
+    with torch.inference_mode():
+        alone = [models.scores(each, Measures(ITEMS, weights), ITEMS, 0) for each in compared]
+        shared, before = Measures(ITEMS, weights), sum(seen)
+        together = [models.scores(each, shared, ITEMS, 0) for each in compared]
+    assert together == alone
+    assert before == 2 * 2 * 2 * ITEMS  # models, directions, generated and real
+    assert sum(seen) - before == 2 * 3 * ITEMS
+
+
 def test_the_table() -> None:
     one, two = (Model(name, variants.build("cut"), Data("cut"), {}) for name in ("cut", "gan"))
     rows = [Row(one, "x_to_y", {"psnr": 12.345, "parameters": 12345}), Row(two, "", {"swd": 1.0})]

@@ -1,6 +1,6 @@
 """The columns of a table of models, and what fills them: the metrics that fit what a model's validation shows."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,9 +79,15 @@ class Measures:
             self._of_features = [FID(weights), KID(weights, subset_size=min(count, 1000))]
         self._perceptual = None if lpips_weights is None else LPIPS(weights=lpips_weights)
         self._diversity = Diversity("alex" if lpips_weights is not None else None, lpips_weights)
+        self._known: dict[Hashable, list[Scorer]] = {}
 
-    def scorers(self, view: View) -> list[Scorer]:
-        """New ones, for a direction of which validation shows this.
+    def scorers(self, view: View, data: Hashable) -> list[Scorer]:
+        """Those for a direction of which validation shows this.
+
+        Args:
+            view: its first batch.
+            data: what says which data and direction it is of. Models of equal ones have the same scorers, which keep
+                what they know of the data.
 
         Raises:
             ValueError: if it shows no pictures.
@@ -91,8 +97,12 @@ class Measures:
                 f"models of pictures are compared, and this one makes {tuple(view['fake'].shape[1:])}; points are "
                 "compared by scripts/modes.py"
             )
-        found = [scorer for callback in self._callbacks(view) for scorer in callback.scorers()]
-        return found + ([Scorer("cycle", L1(), _returned)] if "returned" in view else [])
+        first = view["real"][:1].cpu()
+        key = data, frozenset(view), first.shape, first.numpy().tobytes()
+        if key not in self._known:
+            found = [scorer for callback in self._callbacks(view) for scorer in callback.scorers()]
+            self._known[key] = found + ([Scorer("cycle", L1(), _returned)] if "returned" in view else [])
+        return self._known[key]
 
     def _callbacks(self, view: View) -> list[Scores]:
         found: list[Scores] = [TranslationScores() if "source" in view else SWD(), Saturation(), Sharpness()]

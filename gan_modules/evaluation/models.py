@@ -142,7 +142,7 @@ def scores(model: Model, measures: Measures, count: int, seed: int) -> dict[str,
     for views in model.views(count, seed):
         for direction, view in views.items():
             if direction not in scorers:
-                scorers[direction] = measures.scorers(view)
+                scorers[direction] = measures.scorers(view, (id(model.data), direction))
                 for scorer in scorers[direction]:
                     scorer.metric.to(model.module.device)
             _feed(scorers[direction], view)
@@ -152,7 +152,9 @@ def scores(model: Model, measures: Measures, count: int, seed: int) -> dict[str,
 
 def _feed(scorers: Sequence[Scorer], view: View) -> None:
     for scorer in scorers:
-        for real in (False, True):
+        if scorer.once and scorer.values:
+            continue
+        for real in (False,) if scorer.knows_real else (False, True):
             scorer.feed(scorer.metric, view, real)
 
 

@@ -1,6 +1,6 @@
 """The networks that predict frames, and judge predictions, at several scales.
 
-Mathieu, Couprie and LeCun (2016), "Deep multi-scale video prediction beyond mean square error", sections 3.1 and 3.2.
+Mathieu, Couprie and LeCun (2016), "Deep multi-scale video prediction beyond mean square error".
 """
 
 from collections.abc import Sequence

@@ -33,7 +33,7 @@ class VideoGAN(AdversarialModule):
             lambda_gdl (1); with an adversarial_weight of 0 the discriminator is not trained.
         p: of the distance of pixels: 1, as the authors' published model with the gradient difference, or 2.
         power: of the gradient difference (the paper's alpha: 1).
-        generator_rate, discriminator_rate: the paper's learning rates (section 4: 0.04, which it lowers later, and
+        generator_rate, discriminator_rate: the paper's learning rates (0.04, which it lowers later, and
             0.02).
         betas: of Adam; None for the paper's plain stochastic gradient descent.
         decay_steps: steps over which both rates fall to 0, along a line; None: constant.
@@ -86,13 +86,13 @@ class VideoGAN(AdversarialModule):
         return seen[:, frames.shape[1] :]
 
     def distances(self, made: Sequence[Tensor], target: Tensor) -> tuple[Tensor, Tensor]:
-        """The lp distance and the gradient difference (section 3.3), sums over scales of means over pixels."""
+        """The lp distance and the gradient difference, sums over scales of means over pixels."""
         truths = scaled_like(made, target)
         pixels = over_scales(partial(lp_distance, p=self.p), made, truths)
         return pixels, over_scales(partial(gradient_difference, power=self.power), made, truths)
 
     def generator_loss(self, source: Tensor, target: Tensor) -> tuple[Tensor, ...]:
-        """Section 3.4's combined loss; beside it both distances, and the predictions, for the discriminator."""
+        """The paper's combined loss; beside it both distances, and the predictions, for the discriminator."""
         made = self.generator(source)
         pixels, slopes = self.distances(made, target)
         loss = self.distance_weight * pixels + self.gradient_weight * slopes
@@ -102,7 +102,7 @@ class VideoGAN(AdversarialModule):
         return loss, pixels, slopes, *made
 
     def discriminator_loss(self, source: Tensor, target: Tensor, *made: Tensor) -> Tensor:
-        """Section 3.2: the cross-entropies of true and predicted frames, a sum over scales."""
+        """The cross-entropies of true and predicted frames, a sum over scales."""
         real = self.discriminator(scaled_like(made, target), source)
         return over_scales(minimax_discriminator, real, self.discriminator(made, source))
 
