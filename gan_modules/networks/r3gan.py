@@ -8,11 +8,11 @@ import math
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_modules import checks
 from gan_modules.networks.checks import base_and_doublings, check_features, check_images
+from gan_modules.networks.resampling import Blur, BlurUpsample
 
 _SLOPE = 0.2
 _BLOCKS, _EXPANSION, _LAYERS = 2, 2, 3  # blocks a resolution; inner channels for each outer one; convolutions a block
@@ -50,23 +50,6 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.branch(x)
-
-
-class _Resampler(nn.Module):
-    """Double (`up`) or halve the size with the kernel [1, 3, 3, 1], which is [1, 2, 1] over pairs; zeros outside."""
-
-    kernel: Tensor
-
-    def __init__(self, up: bool) -> None:
-        super().__init__()
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.up = up
-        self.register_buffer("kernel", (4 if up else 1) * torch.outer(taps, taps)[None, None], persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        single, convolve = x.reshape(-1, 1, *x.shape[2:]), F.conv_transpose2d if self.up else F.conv2d
-        y = convolve(single, self.kernel.to(x.dtype), stride=2, padding=1)
-        return y.reshape(*x.shape[:2], *y.shape[2:])
 
 
 def _between(inputs: int, outputs: int) -> list[nn.Module]:
@@ -125,7 +108,7 @@ class R3GANGenerator(nn.Module):
         layers: list[nn.Module] = [_GenerativeBasis(latent_dim, widths[0], base)]
         for inputs, outputs in pairwise((widths[0], *widths)):
             if len(layers) > 1:
-                layers += [*_between(inputs, outputs), _Resampler(up=True)]
+                layers += [*_between(inputs, outputs), BlurUpsample()]
             layers += [_Block(outputs, group_width, _BLOCKS * len(widths)) for _ in range(_BLOCKS)]
         self.layers = nn.Sequential(*layers, _drawn(nn.Conv2d(widths[-1], channels, 1, bias=False)))
 
@@ -164,7 +147,7 @@ class R3GANDiscriminator(nn.Module):
         layers: list[nn.Module] = [_drawn(nn.Conv2d(channels, widths[0], 1, bias=False))]
         for inputs, outputs in pairwise((widths[0], *widths)):
             if len(layers) > 1:
-                layers += [_Resampler(up=False), *_between(inputs, outputs)]
+                layers += [Blur(padding=1, stride=2), *_between(inputs, outputs)]
             layers += [_Block(outputs, group_width, _BLOCKS * len(widths)) for _ in range(_BLOCKS)]
         basis = _drawn(nn.Conv2d(widths[-1], widths[-1], base, groups=widths[-1], bias=False))
         self.layers = nn.Sequential(*layers, basis, nn.Flatten(), _drawn(nn.Linear(widths[-1], 1, bias=False)))

@@ -1,9 +1,10 @@
-"""A 3 x 3 convolution together with the resampling before or after it, in one strided convolution.
+"""Halving and doubling the size: with a filter, or together with the 3 x 3 convolution before or after.
 
 Averaging 2 x 2 outputs of a 3 x 3 kernel is a 4 x 4 kernel at stride 2, and a 3 x 3 kernel over doubled pixels is a
 transposed one: the same functions at 4 / 9 of the multiplications (the "fused scale" of Karras et al., 2018).
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -37,3 +38,30 @@ class UpConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return upsample_conv(x, self.weight, self.bias)
+
+
+class Blur(nn.Module):
+    """Filter by [1, 3, 3, 1] in both directions, each channel for itself; sides of s + 2 padding - 3 over stride."""
+
+    kernel: Tensor
+
+    def __init__(self, padding: int, stride: int = 1, gain: float = 1.0) -> None:
+        super().__init__()
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("kernel", gain * torch.outer(taps, taps).view(1, 1, 4, 4), persistent=False)
+        self.padding, self.stride = padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)
+        return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=x.shape[1])
+
+
+class BlurUpsample(Blur):
+    """Double the size and filter by [1, 3, 3, 1]; (n, c, h, w) -> (n, c, 2h, 2w)."""
+
+    def __init__(self) -> None:
+        super().__init__(padding=1, stride=2, gain=4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)
+        return F.conv_transpose2d(x, kernel, stride=self.stride, padding=self.padding, groups=x.shape[1])

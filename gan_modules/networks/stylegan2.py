@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan_modules import checks
 from gan_modules.networks.checks import check_features, check_images, power_of_two
 from gan_modules.networks.layers import EqualizedConv2d, EqualizedLinear, MinibatchStd, PixelNorm
+from gan_modules.networks.resampling import Blur, BlurUpsample
 from gan_modules.randomness import normal_after
 
 
@@ -196,33 +197,6 @@ class EqualizedDown2d(EqualizedConv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight * self.scale, self.bias, stride=2)
-
-
-class Blur(nn.Module):
-    """Filter by [1, 3, 3, 1] in both directions, each channel for itself; sides of s + 2 padding - 3 over stride."""
-
-    kernel: Tensor
-
-    def __init__(self, padding: int, stride: int = 1, gain: float = 1.0) -> None:
-        super().__init__()
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("kernel", gain * torch.outer(taps, taps).view(1, 1, 4, 4), persistent=False)
-        self.padding, self.stride = padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = self.kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)
-        return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=x.shape[1])
-
-
-class BlurUpsample(Blur):
-    """Double the size and filter by [1, 3, 3, 1]; (n, c, h, w) -> (n, c, 2h, 2w)."""
-
-    def __init__(self) -> None:
-        super().__init__(padding=1, stride=2, gain=4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = self.kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)
-        return F.conv_transpose2d(x, kernel, stride=self.stride, padding=self.padding, groups=x.shape[1])
 
 
 def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up: bool = False) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gan_modules import randomness
 from gan_modules.networks import StyleGAN2Discriminator, StyleGAN2Generator, StyleGAN2Mapping
-from gan_modules.networks.stylegan2 import Blur, BlurUpsample, StyledConv2d, modulated_conv2d
+from gan_modules.networks.resampling import Blur, BlurUpsample
+from gan_modules.networks.stylegan2 import StyledConv2d, modulated_conv2d
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from torch.optim import Adam
 
 from gan_modules import R3GAN, randomness
 from gan_modules.networks import R3GANDiscriminator, R3GANGenerator
-from gan_modules.networks.r3gan import _Block, _Resampler
+from gan_modules.networks.r3gan import _Block
+from gan_modules.networks.resampling import Blur, BlurUpsample
 from tiny import Array, Scores, arrays, assert_gradient, scores_and_slopes
 from variants import build, loader, trainer
 
@@ -164,7 +165,7 @@ def filtered(x: Array) -> Array:
 
 def test_resampling_is_the_filter_of_the_paper() -> None:
     x = torch.randn(2, 3, 6, 6, dtype=torch.float64)
-    up, down = _Resampler(up=True).double()(x), _Resampler(up=False).double()(x)
+    up, down = BlurUpsample().double()(x), Blur(padding=1, stride=2).double()(x)
     assert up.shape == (2, 3, 12, 12) and down.shape == (2, 3, 3, 3)
     for image, larger, smaller in zip(x.flatten(0, 1), up.flatten(0, 1), down.flatten(0, 1), strict=True):
         stuffed = np.zeros((11, 11))
