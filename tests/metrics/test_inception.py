@@ -71,6 +71,7 @@ def test_parts_of_a_batch_give_what_the_whole_does(network, images, expected, mo
     assert network.body(images[:0]).shape == (0, 2048)
 
 
+@pytest.mark.slow
 def test_half_precision_is_near_and_has_its_own_name(half: FeatureNetwork, images: Tensor, expected) -> None:  # type: ignore[no-untyped-def]
     features = half.features(images, real=True)
     distance = (features - expected[0]).norm() / expected[0].norm()

@@ -376,6 +376,7 @@ def test_half_precision_stays_finite(case: Case) -> None:
     assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items() if case.whole_graph])
 def test_one_graph_captures_the_forward(case: Case) -> None:
     network, inputs = built(case).eval(), inputs_of(case, 3)

@@ -90,6 +90,7 @@ def test_the_networks_of_pacgan_by_their_sum() -> None:
     assert parameters(MLPDiscriminator) == 3 * 1000 + 2 * 201 * 1000 + 201
 
 
+@pytest.mark.slow
 def test_biggan_has_the_authors_numbers_for_imagenet() -> None:
     assert parameters(lambda: BigGANGenerator(num_classes=1000)) == 70_433_988
     assert parameters(lambda: BigGANDiscriminator(num_classes=1000)) + 1 == 87_982_370  # with a bias of the score
