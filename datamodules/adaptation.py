@@ -48,8 +48,8 @@ def _training(source: Labelled, target: Labelled, only: Only | None, vary: bool,
 
 
 def _held_out(source: Tensor, target: Labelled, only: Only | None, seed: int) -> Batches:
-    """The same things in both domains, with their labels; or in the target's alone."""
-    columns = (source, target[0]) if only is None else (target[0],)
+    """The same things in both domains, the target's twice, as truths too, with their labels; or in that alone."""
+    columns = (source, target[0], target[0]) if only is None else (target[0],)
     return Batches(*columns, labels=target[1], seed=seed)
 
 
@@ -60,7 +60,7 @@ class EmojiAdaptation(_Emoji):
     the target, and 188 held-out ones in both.
 
     Training batches are `(source, target, category of the source)`, shuffled and flipped independently; held-out
-    batches are the same emoji in both styles, and their category.
+    batches are the same emoji in both styles, and their category: `(source, target, source as target, category)`.
 
     Args:
         source, target: two of "noto", "twemoji", Noto's pictures as "lines" and in "grey", Twemoji's as "negative".
@@ -116,7 +116,7 @@ class DigitsOnPatches(PictureDataModule):
     In the manner of MNIST-M (Ganin and Lempitsky, 2015), but for its photographs: `on_patches`. The
     training digits at even places are the source, those at odd places the target; so no digit is in both. Training
     batches are `(source, target, digit of the source)`, shuffled independently; held-out batches are the test digits
-    in both domains, and which they are. The set is always the same.
+    in both domains, and which they are: `(source, target, source as target, digit)`. The set is always the same.
 
     Args:
         root: folder that holds, or receives, `MNIST/raw`.

@@ -53,18 +53,18 @@ def two_images_of(batch: Any) -> tuple[Tensor, Tensor]:
 
 
 def labelled_domains_of(batch: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Images of a source and of a target domain, and integer labels.
+    """Images of a source and of a target domain, and integer labels, which come last.
 
     Raises:
-        ValueError: if the batch is not two tensors of images and one of labels.
+        ValueError: if the batch is not two or three tensors of images and one of labels.
     """
     if (
         isinstance(batch, (tuple, list))
-        and len(batch) == 3
-        and all(map(_is_images, batch[:2]))
-        and _is_labels(batch[2])
+        and len(batch) in (3, 4)
+        and all(map(_is_images, batch[:-1]))
+        and _is_labels(batch[-1])
     ):
-        return batch[0], batch[1], batch[2]
+        return batch[0], batch[1], batch[-1]
     raise ValueError(
         f"this model adapts a domain: expected (source, target, labels), got {_described(batch)}; {_ADVICE}"
     )

@@ -115,9 +115,14 @@ class PixelDA(CodedModule):
         self.record(discriminator=loss, source_task=own, adapted_task=adapted)
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Translations, and what the classifier says of the target; labels of a held-out batch are the target's."""
+        """Translations, and what the classifier says of the target; labels of a held-out batch are the target's.
+
+        Where the batch is `(source, target, source_as_target, labels)`, translations have their truth.
+        """
         source, target, labels = labelled_domains_of(batch)
         shown = {"source": source, "fake": self(source), "real": target, "samples": several(self, source)}
+        if len(batch) == 4:
+            shown["truth"] = batch[2]
         return {**shown, "classes": labels, "predicted": self.classifier(target).argmax(1)}
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:

@@ -59,8 +59,8 @@ def test_no_emoji_is_in_both_domains_or_both_parts() -> None:
     source, target, labels = whole(data.training)
     assert torch.equal(target, drawn[rest[1::2]]) and torch.equal(source, shrunk(pictures("noto"), 8)[rest[::2]])
     assert torch.equal(labels, categories()[rest[::2]])
-    x, y, named = whole(data.held_out)
-    assert torch.equal(y, drawn[held_out]) and torch.equal(x, shrunk(pictures("noto"), 8)[held_out])
+    x, y, truth, named = whole(data.held_out)
+    assert torch.equal(y, drawn[held_out]) and torch.equal(truth, y) and torch.equal(x, shrunk(pictures("noto"), 8)[held_out])
     assert torch.equal(named, categories()[held_out])
 
 
@@ -71,7 +71,7 @@ def one_domain_alone(data: BatchedDataModule, source: BatchedDataModule, target:
     alone, known = whole(target.training)
     assert torch.equal(alone, y) and len(known) == len(y)
     for module in (source, target):
-        assert all(map(torch.equal, whole(module.held_out), whole(data.held_out)[1:]))
+        assert all(map(torch.equal, whole(module.held_out), whole(data.held_out)[2:]))
 
 
 def test_emoji_of_one_domain_alone() -> None:
@@ -112,8 +112,9 @@ def test_digits_on_patches(tmp_path: Path) -> None:
     source, target, labels = whole(data.training)
     assert torch.equal(source, known["train"][::2].expand(-1, 3, -1, -1)) and torch.equal(labels, classes[::2])
     assert torch.equal(target, on_patches(known["train"][1::2], torch.arange(1, 41, 2)))
-    x, y, named = whole(data.held_out)
+    x, y, truth, named = whole(data.held_out)
     assert torch.equal(y, on_patches(known["t10k"], torch.arange(41, 61))) and len(x) == len(named) == 20
+    assert torch.equal(truth, y)
     assert torch.equal(whole(digits(tmp_path, seed=5).held_out)[1], y), "the set is always the same"
     one_domain_alone(data, digits(tmp_path, only="source"), digits(tmp_path, only="target", channels=3))
     assert torch.equal(whole(digits(tmp_path, only="target").training)[1], classes[1::2])

@@ -139,7 +139,9 @@ def test_labels_of_the_target_are_asked_for_in_validation_alone() -> None:
     adaptation, (source, target, labels) = module().eval(), batch()
     view = adaptation.validation_step((source, target, labels), 0)
     assert torch.equal(view["predicted"], adaptation.classifier(target).argmax(1)) and view["classes"] is labels
-    assert view["real"] is target and view["samples"].shape == (N, 3, 1, 3, 3)
+    assert view["real"] is target and view["samples"].shape == (N, 3, 1, 3, 3) and "truth" not in view
+    truth = torch.rand_like(source)
+    assert adaptation.validation_step((source, target, truth, labels), 0)["truth"] is truth
     with pytest.raises(ValueError, match="adapts a domain: expected .source, target, labels., got"):
         adaptation.training_step((source, labels), 0)
 
