@@ -16,7 +16,7 @@ from gan_modules.objectives import minimax_generator
 
 QUICK = [
     "--trainer.max_steps=2",
-    "--trainer.limit_val_batches=2",  # 1 is read as 1.0, which is all of them
+    "--trainer.limit_val_batches=2",  # 1 is read as 1.0 once gradio has been imported
     "--trainer.log_every_n_steps=1",
     "--trainer.enable_progress_bar=false",
     "--trainer.num_sanity_val_steps=0",

@@ -60,8 +60,8 @@ def test_no_emoji_is_in_both_domains_or_both_parts() -> None:
     assert torch.equal(target, drawn[rest[1::2]]) and torch.equal(source, shrunk(pictures("noto"), 8)[rest[::2]])
     assert torch.equal(labels, categories()[rest[::2]])
     x, y, truth, named = whole(data.held_out)
-    assert torch.equal(y, drawn[held_out]) and torch.equal(truth, y) and torch.equal(x, shrunk(pictures("noto"), 8)[held_out])
-    assert torch.equal(named, categories()[held_out])
+    assert torch.equal(y, drawn[held_out]) and torch.equal(x, shrunk(pictures("noto"), 8)[held_out])
+    assert torch.equal(named, categories()[held_out]) and torch.equal(truth, y)
 
 
 def one_domain_alone(data: BatchedDataModule, source: BatchedDataModule, target: BatchedDataModule) -> None:
