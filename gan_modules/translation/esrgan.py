@@ -80,8 +80,9 @@ class ESRGAN(PairedModule):
         self.register_generators("generator")
 
     def serving(self, name: str) -> nn.Module:
-        """As ever, but in evaluation mode the generator is the interpolated network."""
-        if self.training or name != "generator" or self.interpolation == 1:
+        """As ever, but in evaluation mode, once L1 has had its steps, the generator is the interpolated network."""
+        both = 0 < self.pretraining_steps <= self.batches_seen
+        if self.training or name != "generator" or self.interpolation == 1 or not both:
             return super().serving(name)
         trained = getattr(self.averages, name, self.generator).state_dict()
         network = copy.deepcopy(self.psnr_generator)

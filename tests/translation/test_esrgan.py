@@ -112,6 +112,13 @@ def test_the_networks_between(averaged: float | None) -> None:
     assert torch.equal(module.train()(source), module.generator(source)), "training is not interpolated"
 
 
+@pytest.mark.parametrize(("steps", "pretraining"), [(2, 3), (2, 0)])
+def test_without_a_network_of_l1_alone_there_is_none_between(steps: int, pretraining: int) -> None:
+    module, source = fitted(steps, pretraining_steps=pretraining), pair()[0].float()
+    module.interpolation = 0.3
+    assert torch.equal(module(source), module.generator(source))
+
+
 def test_weights_of_two_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="expected the weights of one network twice"):
         interpolated(nn.Linear(2, 2).state_dict(), nn.Linear(2, 3).state_dict(), 0.5)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules import PacGAN, randomness
-from gan_modules.objectives import hinge_discriminator, wasserstein_generator
+from gan_modules.objectives import hinge_discriminator, relativistic, wasserstein_generator
+from gan_modules.penalties import gradient_penalty
 from script_modules import loaded
 from transcribed import assert_same, unreached
 
@@ -71,6 +72,44 @@ def test_any_objective_is_packed() -> None:
         lambda: -module.discriminator(joined(fakes(module))).mean(),
         module.generator,
     )
+
+
+def test_a_comparison_and_a_penalty_are_packed() -> None:
+    options = {
+        "discriminator_objective": relativistic,
+        "generator_objective": relativistic,
+        "penalty": gradient_penalty,
+    }
+    module, real = pacgan(**options, penalty_weight=3.0), torch.randn(N, 2, dtype=torch.float64)
+
+    def margins() -> tuple[Tensor, Tensor]:
+        return tuple(module.discriminator(joined(x)) for x in (real, fakes(module)))  # type: ignore[return-value]
+
+    def penalised() -> Tensor:
+        better, worse = (joined(x) for x in (real, fakes(module).detach()))
+        points = worse + (1 - randomness.uniform(len(better), 1, dtype=torch.float64)) * (better - worse)
+        slopes = torch.func.vmap(torch.func.grad(lambda x: module.discriminator(x[None])[0]))(points)
+        difference = module.discriminator(better) - module.discriminator(worse)
+        return (-difference.sigmoid().log()).mean() + 3 * ((slopes.square().sum(1).sqrt() - 1) ** 2).mean()
+
+    assert_same(lambda: module.discriminator_loss(real), penalised, module.discriminator)
+    assert unreached(module.discriminator_loss(real), module.generator)
+
+    def generators() -> Tensor:
+        better, worse = margins()
+        return -(worse - better).sigmoid().log().mean()
+
+    assert_same(lambda: module.generator_loss(real), generators, module.generator, module.discriminator)
+
+
+def test_the_schedule() -> None:
+    module, stepped = pacgan(n_discriminator=3, n_generator=2), []
+    module.optimizers = lambda: ("d", "g")  # type: ignore[method-assign,assignment]
+    module.descend = lambda optimizer, *_: stepped.append(optimizer)  # type: ignore[method-assign,assignment]
+    module.record = lambda **_: None  # type: ignore[method-assign]
+    for module.batches_seen in range(1, 7):
+        module.training_step(torch.zeros(N, 2), 0)
+    assert "".join(stepped) == "dddggdddgg"
 
 
 def test_images_are_packed_along_channels() -> None:

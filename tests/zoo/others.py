@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_modules import MSGAN, AdversarialModule, AdvGAN, CoGAN, PacGAN, TextGAN, networks
+from gan_modules.objectives import relativistic
+from gan_modules.penalties import gradient_penalty
 from zoo.case import Case
 from zoo.conditional import JudgeOfClass
 from zoo.own import CLASSES, LATENT, SIZE, Draw, Judge, Translate
@@ -17,6 +19,13 @@ def _pacgan(own: bool, **options: Any) -> AdversarialModule:
     return PacGAN(
         networks.DCGANGenerator(LATENT, SIZE, 3, 4), networks.DCGANDiscriminator(SIZE, 6, 4), LATENT, **options
     )
+
+
+def _pacgan_of_pairs(own: bool, **options: Any) -> AdversarialModule:
+    judge = Judge(6) if own else networks.DCGANDiscriminator(SIZE, 6, 4, norm=None)
+    draw = Draw() if own else networks.DCGANGenerator(LATENT, SIZE, 3, 4)
+    game: dict[str, Any] = {"penalty": gradient_penalty, "n_discriminator": 2}
+    return PacGAN(draw, judge, LATENT, 2, relativistic, relativistic, **game, **options)
 
 
 def _msgan(own: bool, **options: Any) -> AdversarialModule:
@@ -129,6 +138,9 @@ def _advgan(own: bool, **options: Any) -> AdversarialModule:
 
 CASES: dict[str, Case] = {
     "pacgan": Case(_pacgan),
+    "pacgan of pairs": Case(
+        _pacgan_of_pairs, constant={"discriminator.score.bias"}, our_constant={"discriminator.score.bias"}
+    ),
     "msgan": Case(_msgan, coupled=True),
     "cogan": Case(_cogan, "joint"),
     "advgan": Case(_advgan, "attacked"),
