@@ -33,7 +33,7 @@ class Served(nn.Module):
 
     Args:
         module: a trained one, which stays as it is.
-        method: of pictures or noise, as `forward`, `inverse`, `encode` or `style`.
+        method: of pictures or noise, as `forward`, `inverse`, `filled`, `encode` or `style`.
         size: side of the pictures that it is given; None: as it was trained.
         trained_at: side of the pictures in the data that it was trained on; None: unknown.
         noise: whether dropout stays the noise of a translator that has no other; if not, nothing is dropped.
@@ -117,6 +117,8 @@ class Served(nn.Module):
         given = {first: 2 * torch.rand(n, self._channels, size, size) - 1}
         if "domain" in others:
             given["domain"] = torch.arange(n) % len(self.module.domains)
+        if "hole" in others:
+            given["hole"] = self.module.trained_hole(given[first])
         if "code" in others and getattr(self.module, "coded", False):
             given["code"] = self.module.codes(n)
         return given
@@ -155,6 +157,8 @@ class Served(nn.Module):
             return f"classes, from 0 to {module.num_classes - 1}"
         if name == "texts":
             return f"for each character its place in {ALPHABET!r}, from 1 on, then zeros"
+        if name == "hole":
+            return "where pictures are filled: 1 inside the holes and 0 elsewhere"
         if name == "domain":
             return f"the domain that is wanted, from 0 on: {', '.join(module.domains)}"
         return known.get(name, "pictures, or maps of labels, in [-1, 1]")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan_modules import checkpoints
+from gan_modules.adversarial import AdversarialModule
 from gan_modules.cli import ScriptParser, main
 from gan_modules.exporting import metadata, save, save_weights
 from gan_modules.served import Served
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str]) -> None:
         count = save_weights(module, given.out, given.all, given.overwrite)
         print(f"{count} tensors are in {given.out}")
         return
-    method = _method(hasattr(module, "encode"), given.encoder, given.inverse)
+    method = _method(module, given.encoder, given.inverse)
     served = Served(module, method, given.size, trained_at(saved["config"]), not given.without_noise)
     difference = save(served, given.out, given.overwrite)
     for name, described in json.loads(metadata(served)["inputs"]).items():
@@ -54,10 +55,10 @@ def run(arguments: Sequence[str]) -> None:
     print(f"{given.out} makes what {served.name} makes, but for {difference:.1e} at most")
 
 
-def _method(infers: bool, encoder: bool, inverse: bool) -> str:
-    if not encoder:
-        return "inverse" if inverse else "forward"
-    return "encode" if infers else "inverse_style" if inverse else "style"
+def _method(module: AdversarialModule, encoder: bool, inverse: bool) -> str:
+    if encoder:
+        return "encode" if hasattr(module, "encode") else "inverse_style" if inverse else "style"
+    return "inverse" if inverse else "filled" if hasattr(module, "filled") else "forward"
 
 
 if __name__ == "__main__":

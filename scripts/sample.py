@@ -87,6 +87,11 @@ def _check(given: Namespace) -> None:
     placed = [name for name in _OF_PICTURES if getattr(given, name) not in (None, False)]
     if placed and not given.input:
         raise ValueError(f"--{placed[0]} is for translating pictures; add --input FOLDER, or leave it out")
+    for name in ("interpolate", "truncation"):
+        if given.input and getattr(given, name) not in (None, False):
+            raise ValueError(f"--{name} is for samples alone; leave out --input, or --{name}")
+    if placed and Path(given.out).suffix.lower() == ".gif":
+        raise ValueError(f"--{placed[0]} is for translating pictures, and {given.out} is a film; leave it out")
     if given.text and (given.input or given.interpolate):
         raise ValueError("--text is for samples alone; leave out --input and --interpolate, or --text")
     if given.truncation is not None:

@@ -84,6 +84,8 @@ def test_files_make_what_the_module_makes(name: str, tmp_path: Path) -> None:
         ("bicyclegan", "style", ("reference",)),
         ("vae", "encode", ("images",)),
         ("aae", "reconstruct", ("images",)),
+        ("context_encoder", "filled", ("images", "hole")),
+        ("cc_gan", "filled", ("images", "hole")),
     ],
 )
 def test_other_methods_are_served(name: str, method: str, inputs: tuple[str, ...]) -> None:
@@ -92,6 +94,17 @@ def test_other_methods_are_served(name: str, method: str, inputs: tuple[str, ...
     with torch.no_grad():
         expected = getattr(averaged(name), method)(*exported.example(2).values())
         assert torch.equal(exported(*exported.example(2).values()), expected)
+
+
+@pytest.mark.parametrize("name", ["context_encoder", "cc_gan"])
+def test_holes_are_filled_and_nothing_else_by_the_file(name: str, tmp_path: Path) -> None:
+    exported = served(name, method="filled")
+    save(exported, tmp_path / "model.ts")
+    images, hole = exported.example(2).values()
+    other = images.where(hole == 0, 1.0)
+    script = torch.jit.load(tmp_path / "model.ts")
+    assert torch.equal(script(images, hole), script(other, hole)), "what is in the hole does not matter"
+    assert torch.equal(script(images, hole).where(hole == 0, 0.0), images.where(hole == 0, 0.0))
 
 
 def test_only_the_networks_that_are_used_are_exported() -> None:

@@ -30,7 +30,7 @@ class TextGAN(LatentModule):
         latent_dim: dimensions of the standard normal noise.
         texts: of samples for which none are given; an underscore is a space.
         interpolation_weight: weight of the generator's loss on means of two embeddings (GAN-INT, equation 5, with
-            beta = 1/2; authors' code: 1; 0 turns it off).
+            beta = 1/2; 0 turns it off; the authors' code has 1 in one mean over both kinds, which is 0.5 here).
         learning_rate, betas: of Adam (section 5: 2e-4 and 0.5).
         mechanics: see `gan_modules.latent.LatentMechanics`.
 

@@ -77,7 +77,7 @@ class VAEGAN(InferringModule):
         return prior + likelihood, prior, likelihood
 
     def decoder_loss(self, real: Tensor) -> Tensor:
-        """gamma L_llike - L_GAN, of which the codes have no gradient."""
+        """gamma L_llike + L_GAN (Algorithm 1 has a minus), of which the codes have no gradient."""
         likelihood, of_rebuilt = self.likelihood(real, self(self.inferred(real).detach()))
         of_drawn, _ = self.discriminator(self.sample(len(real)))
         game = self.generator_objective(of_rebuilt) + self.generator_objective(of_drawn)

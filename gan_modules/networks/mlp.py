@@ -121,7 +121,7 @@ class MLPClassifier(nn.Module):
     """Samples (n, *shape) -> class logits (n, num_classes), and the features (n, hidden[-1]) that they are made of.
 
     The defaults are those of semi-supervised MNIST (Salimans et al., 2016, "Improved techniques for training GANs", and
-    the authors' code): weight normalisation, and noise before every layer.
+    the authors' code, whose samples lie in [0, 1]): weight normalisation, and noise before every layer.
 
     Args:
         shape: of a sample.

@@ -27,8 +27,8 @@ class AdvGAN(AdversarialModule):
             once for all runs of the same data (`gan_modules.classifiers.kept`); 0: it comes trained.
         epsilon: the largest change of a value (on MNIST 0.3 of images in [0, 1], in our units 0.6).
         confidence: by how much another logit is to be larger (kappa: 0).
-        gan_weight, hinge_weight: of L_GAN and L_hinge beside L_adv (alpha and beta; 0.1 each, as in the weights 10, 1
-            and 1 of a well-known copy).
+        gan_weight, hinge_weight: of L_GAN and L_hinge beside L_adv (alpha and beta; 0.1 each, after the weights 10, 1
+            and 1 of a well-known copy, which sums L_adv over the batch).
         norm_bound: the Euclidean norm up to which a perturbation is free (c, left to the user).
         learning_rate, betas: of Adam (the copy: 1e-3, with torch's 0.9 and 0.999).
         mechanics: see `gan_modules.adversarial.Mechanics`.

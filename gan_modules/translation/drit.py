@@ -26,7 +26,8 @@ class DRIT(CodedTwoWayModule):
     """A space of contents, in which a discriminator cannot tell the domains, and one of attributes for each domain.
 
     As in the authors' code translations with drawn attributes have discriminators of their own, the attribute encoders
-    are not trained by the attributes' regression, and contents are kept small by the mean of their squares. There two
+    are not trained by the attributes' regression, and contents are kept small by the mean of their squares. Both
+    discriminators of a domain see the same real images, where the code halves its batches between them. There two
     of three batches train the content discriminator alone. Its gradient's bound of 5 is left to `clip_norm`.
 
     Args:

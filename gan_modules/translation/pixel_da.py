@@ -32,8 +32,8 @@ class PixelDA(CodedModule):
             (the paper's alpha, beta and gamma; code: 1, 1 and 0).
         background: brightness of the ground in source images, from 0 to 1, where similarity is not asked for (the
             paper masks it by the depth that its sources were rendered with); None: it is asked for everywhere.
-        learning_rate, betas, weight_decay: of Adam (code: 1e-3; 0.5 and 0.999; 1e-5, which it declares and does not
-            add to its losses).
+        learning_rate, betas, weight_decay: of Adam (code: 1e-3; 0.5 and 0.999; 0, as it declares 1e-5 and does not
+            add it to its losses).
         decay, decay_steps: by what the learning rates are multiplied after each so many batches (code: 0.95 after
             20,000 steps, in which it counts those of both players).
         mechanics: see `gan_modules.adversarial.Mechanics`; the code has `clip_norm=5`, for each tensor by itself.
@@ -51,7 +51,7 @@ class PixelDA(CodedModule):
         background: float | None = None,
         learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.999),
-        weight_decay: float = 1e-5,
+        weight_decay: float = 0.0,
         decay: float = 0.95,
         decay_steps: int = 10_000,
         **mechanics: Unpack[Mechanics],

@@ -23,7 +23,8 @@ class BEGAN(LatentModule):
         diversity: the ratio of errors, generated to real, that is kept: the higher, the more diverse and the less
             sharp (the paper's gamma, in [0, 1]; its best known copy: 0.5).
         control_rate: how fast it is enforced (the paper's lambda_k: 0.001).
-        learning_rate, betas: of Adam (the paper begins at 1e-4; the copy: 0.5 and 0.999).
+        learning_rate, betas: of Adam (the paper begins at 1e-4; the copy trains with TensorFlow's 0.9 and 0.999, though
+            its settings name 0.5).
         halving_steps: the learning rate is halved every so many batches (None: constant). The paper halves it when the
             convergence measure stalls, its best known copy every 100,000 batches.
         mechanics: see `gan_modules.latent.LatentMechanics`.
@@ -42,7 +43,7 @@ class BEGAN(LatentModule):
         diversity: float = 0.5,
         control_rate: float = 1e-3,
         learning_rate: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
+        betas: tuple[float, float] = (0.9, 0.999),
         halving_steps: int | None = None,
         **mechanics: Unpack[LatentMechanics],
     ) -> None:

@@ -25,7 +25,8 @@ class CoGAN(LatentModule):
             shared.
         discriminator: maps images `(x, y)` of both domains to scores `(n,)` of each; its last layers are shared.
         latent_dim: dimensions of the standard normal noise.
-        learning_rate, betas, weight_decay: of Adam (authors' code: 2e-4; 0.5 and 0.999; 5e-4).
+        learning_rate, betas, weight_decay: of Adam (authors' code: 2e-4; 0.5 and 0.999; 5e-4 beside one mean over both
+            domains, half of our sum).
         mechanics: see `gan_modules.latent.LatentMechanics`.
     """
 

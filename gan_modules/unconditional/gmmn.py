@@ -19,14 +19,15 @@ class GMMN(LatentModule):
     """A generator without an adversary: it makes a batch of samples like a batch of data, by a fixed kernel.
 
     The kernel compares all samples of a batch, or of the part of it that a process or a micro-batch is given, so that
-    large batches are part of the method (section 4: 1000). This is the network of the data space (section 3).
+    large batches are part of the method (section 4: 1000). This is the network of the data space.
 
     Args:
         generator: maps noise `(n, latent_dim)` to samples `(n, ...)`: images in [-1, 1], or points.
         latent_dim: dimensions of the noise, uniform in [-1, 1] (the authors' code: 10).
         variances: of the Gaussian kernels that are summed, in squared units of the data (the code's sigma; for digits
             of 784 pixels in [0, 1]: 2, 5, 10, 20, 40, 80).
-        learning_rate, momentum: of stochastic gradient descent (the code: 2 and 0.9).
+        learning_rate, momentum: of stochastic gradient descent (the code: 2 and 0.9 for the first quarter, then 0.2
+            and 0.99).
         betas: of Adam, which is used instead where they are given.
         mechanics: see `gan_modules.latent.LatentMechanics`.
     """

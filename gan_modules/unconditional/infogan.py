@@ -1,4 +1,4 @@
-"""InfoGAN: interpretable representations by maximising mutual information (Chen et al., 2016)."""
+"""InfoGAN: interpretable representation learning by information maximizing GANs (Chen et al., 2016)."""
 
 from itertools import chain
 from typing import Any, Unpack, cast

@@ -30,8 +30,9 @@ class LossSensitiveGAN(LatentModule):
         distance_weight: weight of the distance in the margin (lsgan.lua: 2e-4 at 64 pixels, where it is called lambda).
         slope: of the cost of pairs beyond their margin, in [0, 1]: 0 for LS-GAN, 1 for Wasserstein GAN.
         loss_weight: weight of the real samples' own loss (lsgan.lua's gamma: 0, a small one for stability).
-        penalty_weight: weight of the norm of the loss's gradient at real samples (the authors' lsgan-gp.py: 10, without
-            batch normalisation).
+        penalty_weight: weight of the norm of the loss's gradient at real samples, over all numbers of a sample (the
+            authors' lsgan-gp.py, without batch normalisation: 10, of a norm over channels, a mean over pixels, which is
+            smaller by at least the side of a picture).
         learning_rate, betas: of Adam for both networks (lsgan.lua: 1e-4 and 0.5, with Torch's 0.999).
         mechanics: see `gan_modules.latent.LatentMechanics`.
     """

@@ -24,7 +24,7 @@ class MMDGAN(LatentModule):
     The defaults are those of 2018 (the authors' code, `mix_rq_1dot`): rational quadratic kernels, the unbiased
     estimator, a penalty on the slope of the witness. The form of 2017 is a choice of arguments: `kernels.gaussian`,
     `kernels.root_mmd`, a decoder, `ranking_weight` 16, `clip_value` 0.01, no penalties, 100 critic steps before the
-    first 25 and every 500th generator step, and `betas` 0 and 0.99, with which Adam is RMSprop.
+    first 25 and every 500th generator step, and `betas` 0 and 0.99, with which Adam is RMSprop but for its first steps.
 
     The kernel compares all samples of a batch, or of the part of it that a process or a micro-batch is given.
 

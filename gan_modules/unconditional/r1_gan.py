@@ -23,7 +23,7 @@ class R1GAN(LatentModule):
             the authors' code multiplies without the half).
         r2_weight: gamma of R2, the same at generated samples (equation 10), for use instead of R1 or beside it.
         penalty_every: discriminator steps from one penalty to the next, each with so many times the weight: the lazy
-            regularisation of StyleGAN2 (Karras et al., 2020, section 2.2: 16), in one step with the game's loss.
+            regularisation of StyleGAN2 (Karras et al., 2020: 16), in one step with the game's loss.
         learning_rate, smoothing: of RMSprop (the code: 1e-4 and 0.99).
         mechanics: see `gan_modules.latent.LatentMechanics`; the code's average of the generator decays by 0.999.
     """

@@ -17,7 +17,7 @@ from gan_modules.schedules import cosine
 
 
 class R3GAN(LatentModule):
-    """The game of relativistic pairs with R1 and R2, which converges where either penalty alone does not.
+    """The game of relativistic pairs with R1 and R2, which converges where R1 alone fails in the paper's experiment.
 
     Numbers change by half a cosine while the first `burn_in` images are shown, and are the last ones from then on
     (the defaults are those of the authors' train.py for CIFAR-10). The i-th real sample of a batch is

@@ -34,8 +34,8 @@ class RelativisticGAN(LatentModule):
         margin: `logistic_margin`, `least_squares_margin` or `hinge_margin` of `gan_modules.objectives`: what a
             difference of scores costs.
         n_discriminator: discriminator steps, each on fresh data, for one generator step (the paper's n_D: 1, or 5).
-        penalty_weight: weight of the gradient penalty (RSGAN-GP, RaSGAN-GP: 10; it wants a discriminator without batch
-            normalisation).
+        penalty_weight: weight of the gradient penalty (RSGAN-GP: 10; RaSGAN-GP: 10 beside half of our loss; it wants a
+            discriminator without batch normalisation).
         learning_rate, betas: of Adam for both networks (the authors' stable.sh: 2e-4, 0.5 and 0.999 for n_D = 1;
             1e-4, 0.5 and 0.9 for n_D = 5).
         mechanics: see `gan_modules.latent.LatentMechanics`.

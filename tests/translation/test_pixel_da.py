@@ -162,7 +162,7 @@ def test_codes_are_uniform() -> None:
 
 def test_defaults_are_the_codes() -> None:
     defaults = {name: each.default for name, each in inspect.signature(PixelDA).parameters.items()}
-    expected = {"latent_dim": 10, "domain_weight": 1, "task_weight": 1, "similarity_weight": 0, "weight_decay": 1e-5}
+    expected = {"latent_dim": 10, "domain_weight": 1, "task_weight": 1, "similarity_weight": 0, "weight_decay": 0}
     assert {name: defaults[name] for name in expected} == expected
     adaptation = module()
     judges, generator = adaptation.configure_optimizers()
@@ -170,7 +170,7 @@ def test_defaults_are_the_codes() -> None:
     for configured, networks in players:
         optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
         assert isinstance(optimizer, Adam) and optimizer.defaults["betas"] == (0.5, 0.999)
-        assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (1e-3, 1e-5)
+        assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (1e-3, 0)
         stepped = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         assert stepped == {id(parameter) for network in networks for parameter in network.parameters()}
         factor = scheduler.lr_lambdas[0]

@@ -80,7 +80,7 @@ def test_the_noise_is_uniform() -> None:
 @pytest.mark.parametrize("control_rate", [0.05, 50.0])
 def test_k_follows_the_papers_recursion(control_rate: float) -> None:
     """Errors as the losses had them: L(x) before the discriminator's step, L(G(z)) of fresh noise after it."""
-    module: Any = build("began", own=True, control_rate=control_rate, learning_rate=0.02)
+    module: Any = build("began", own=True, control_rate=control_rate, learning_rate=0.02, betas=(0.5, 0.999))
     errors, error = list[float](), module.error
     recorded, record = list[dict[str, float]](), module.record
 
