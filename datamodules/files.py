@@ -53,6 +53,10 @@ class Files:
     def __getitem__(self, indices: Tensor) -> Tensor:
         return torch.stack([self.read(self.paths[i]) for i in indices.tolist()])
 
+    def chosen(self, places: Tensor) -> "Files":
+        """The pictures at these places (n,), which may come more than once."""
+        return Files([self.paths[i] for i in places.tolist()], self.read)
+
     def fingerprint(self) -> str:
         """A digest of the files' names, sizes and times, and of how they are read.
 
@@ -161,18 +165,25 @@ def listed(folder: Path) -> list[Path]:
 
 
 class Split(NamedTuple):
-    """Training and held-out pictures, and the folder that the names of each are relative to."""
+    """Training and held-out pictures, and the folder that the names of each are relative to; those without labels."""
 
     training: list[Path]
     training_root: Path
     held_out: list[Path]
     held_out_root: Path
+    unlabelled: Sequence[Path] = ()
 
 
-def split_folder(root: Path, every: int) -> Split:
+def split_folder(root: Path, every: int, unlabelled: Sequence[str] = ()) -> Split:
     """The pictures of a folder `root/val`, or else `root/test`, are held out; or else every `every`-th is.
 
     Then `root/train`, if there is one, holds the training pictures, or else all that is left.
+
+    Args:
+        root: the folder.
+        every: see above.
+        unlabelled: names of folders in `root` or `root/train` whose pictures have no labels. They are given by
+            themselves, and none of them is held out.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -180,17 +191,24 @@ def split_folder(root: Path, every: int) -> Split:
     """
     paths = listed(root)
     training_root = root / "train" if (root / "train").is_dir() else root
+    folders = {folder / name for folder in (root, training_root) for name in unlabelled}
+    without = [path for path in paths if folders & set(path.parents)] if folders else []
+    if without:
+        paths = sorted({*paths} - {*without})
     for name in ("val", "test"):
         held_root = root / name
         if held_root.is_dir():
             aside = {root / "val", root / "test"}
             rest = [path for path in paths if training_root in path.parents and not aside & set(path.parents)]
             if not rest:
-                raise ValueError(f"There are no pictures for training in {training_root}, beside those held out.")
-            return Split(rest, training_root, listed(held_root), held_root)
+                others = "held out or without labels" if without else "held out"
+                raise ValueError(f"There are no pictures for training in {training_root}, beside those {others}.")
+            return Split(rest, training_root, listed(held_root), held_root, without)
     paths = [path for path in paths if training_root in path.parents]
+    if without and not paths:
+        raise ValueError(f"There are no pictures for training in {training_root}, beside those without labels.")
     rest, held = every_nth(paths, every)
-    return Split(rest, training_root, held, training_root)
+    return Split(rest, training_root, held, training_root, without)
 
 
 def every_nth(items: Sequence[Item], every: int) -> tuple[list[Item], list[Item]]:

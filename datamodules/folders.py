@@ -15,9 +15,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from datamodules.few_labels import UNKNOWN, check_labels_per_class, partly_labelled
 from datamodules.files import (
     Reader,
     Row,
+    Split,
     Unreadable,
     colours_of,
     every_nth,
@@ -39,6 +41,8 @@ from gan_modules.texts import encoded
 GIGABYTE = 2**30
 Direction = Literal["left2right", "right2left"]
 Half = Literal["left", "right"]
+UNLABELLED = ("unlabelled", "unlabeled")
+"""The folder whose pictures have no labels, in either spelling."""
 
 
 class _Folders(PictureDataModule):
@@ -76,9 +80,9 @@ class _Folders(PictureDataModule):
         """How pictures are read, at the size that they are kept in."""
         return Reader(channels, self.load_size if training else self.image_size, self.background, half)
 
-    def read(self, rows: Sequence[Row], *readers: Reader) -> tuple[list[Indexed], Tensor]:
-        """The domains of the rows, and the places of the rows that were kept."""
-        in_memory = len(rows) * sum(reader.bytes for reader in readers) <= self.cache
+    def read(self, rows: Sequence[Row], *readers: Reader, copies: int = 1) -> tuple[list[Indexed], Tensor]:
+        """The domains of the rows, of which there will be so many copies, and the places of the rows that were kept."""
+        in_memory = copies * len(rows) * sum(reader.bytes for reader in readers) <= self.cache
         columns, kept = read_rows(rows, readers, in_memory, self.unreadable)
         return columns, kept
 
@@ -88,6 +92,10 @@ class ImageFolder(_Folders):
 
     Held out are the pictures in a subfolder `val` or `test`, or else every tenth in the order of their paths; a
     subfolder `train` then has the others. Hidden files are left out.
+
+    With `labels`, pictures in a folder `unlabelled` of `root` or `root/train` have none: they are for training alone,
+    and are no class. Where there are any, or `labels_per_class` is given, each training picture comes once with the
+    label -1, and as many times one whose label is known (`datamodules.few_labels`).
 
     Args:
         root: the folder.
@@ -107,10 +115,12 @@ class ImageFolder(_Folders):
         cache: bytes up to which a set (training, held out) is decoded once and kept in memory.
         num_workers: processes that read ahead; None: none for what lies in memory, up to four for files.
         seed: of order, flips and crops; None takes the environment's PL_GLOBAL_SEED (`seed_everything`), else 0.
+        labels_per_class: so many training labels of each class are known; None: all but those of `unlabelled`.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        ValueError: if there are no pictures, or too few, or some that cannot be read, or a picture without class.
+        ValueError: if there are no pictures, or too few, or some that cannot be read, or a picture without class, or
+            fewer of a class than `labels_per_class`.
     """
 
     def __init__(
@@ -130,6 +140,7 @@ class ImageFolder(_Folders):
         cache: int = GIGABYTE,
         num_workers: int | None = None,
         seed: int | None = None,
+        labels_per_class: int | None = None,
     ) -> None:
         super().__init__(
             batch_size,
@@ -147,7 +158,8 @@ class ImageFolder(_Folders):
         checks.switch(labels=labels, texts=texts)
         if (labels and texts) or (texts and table is None) or (table is not None and not (labels or texts)):
             raise ValueError("texts come from a table, and a table gives labels or texts: set one of them true")
-        self.root, self.labels, self.texts = Path(root), labels, texts
+        check_labels_per_class(labels_per_class, labels)
+        self.root, self.labels, self.texts, self.labels_per_class = Path(root), labels, texts, labels_per_class
         self.table = None if table is None else Path(table)
 
     @cached_property
@@ -161,21 +173,28 @@ class ImageFolder(_Folders):
             return []
         if self.table is not None:
             return sorted(set(self.said.values()))
-        split = split_folder(self.root, self.every)
+        split = self._split()
         paths = [*split.training, *(split.held_out if split.held_out_root == split.training_root else ())]
         return sorted({_class_of(path, split.training_root) for path in paths})
 
     def setup(self, stage: str) -> None:
         if self.ready:
             return
-        split, names = split_folder(self.root, self.every), self.class_names
-        self.training = self._batches(split.training, split.training_root, names, True)
-        self.held_out = self._batches(split.held_out, split.held_out_root, names, False)
+        split, names = self._split(), self.class_names
+        few = self.labels_per_class is not None or bool(split.unlabelled)
+        paths = [*split.training, *split.unlabelled]
+        (pictures,), kept = self.read([(path,) for path in paths], self.reader(True, self.channels), copies=1 + few)
+        known = [paths[i] for i in kept.tolist() if i < len(split.training)]
+        labels = self._labels(known, split.training_root, names)
+        if labels is not None and len(known) < len(kept):
+            labels = torch.cat([labels, torch.full((len(kept) - len(known),), UNKNOWN)])
+        self.training = partly_labelled(pictures, labels, self.labels_per_class, self.vary, self.seed, names)
+        (pictures,), kept = self.read([(path,) for path in split.held_out], self.reader(False, self.channels))
+        labels = self._labels([split.held_out[i] for i in kept.tolist()], split.held_out_root, names)
+        self.held_out = Batches(pictures, labels=labels, seed=self.seed)
 
-    def _batches(self, paths: list[Path], root: Path, names: list[str], training: bool) -> Batches:
-        columns, kept = self.read([(path,) for path in paths], self.reader(training, self.channels))
-        labels = self._labels([paths[i] for i in kept.tolist()], root, names)
-        return Batches(*columns, labels=labels, vary=training and self.vary, seed=self.seed)
+    def _split(self) -> Split:
+        return split_folder(self.root, self.every, UNLABELLED if self.labels else ())
 
     def _labels(self, paths: list[Path], root: Path, names: list[str]) -> Tensor | None:
         if self.table is None:
@@ -187,7 +206,10 @@ class ImageFolder(_Folders):
 def _class_of(path: Path, root: Path) -> str:
     parts = path.relative_to(root).parts
     if len(parts) < 2:
-        raise ValueError(f"{path} is in no subfolder of {root}, its class: move it, or set labels false.")
+        raise ValueError(
+            f"{path} is in no subfolder of {root}, its class: move it (to {UNLABELLED[0]}/ if that is not known), "
+            "or set labels false."
+        )
     return parts[0]
 
 

@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 
 from gan_modules import checks, execution, randomness, sharding, strategies, vetting
 from gan_modules.averaging import Averages
-from gan_modules.batches import size_of
+from gan_modules.batches import check_known, size_of
 from gan_modules.randomness import Stream, mix
 from gan_modules.reading import checked_path, contents
 
@@ -67,6 +67,9 @@ class AdversarialModule(LightningModule):
 
     at_rest: ClassVar[tuple[str, ...]] = ()
     """Names of networks, or of None, that stay in evaluation mode while the others train."""
+
+    needs_every_label = False
+    """Whether it cannot be trained where labels are unknown, -1."""
 
     def __init__(self, **mechanics: Unpack[Mechanics]) -> None:
         super().__init__()
@@ -228,6 +231,8 @@ class AdversarialModule(LightningModule):
     def setup(self, stage: str) -> None:
         if stage == "fit":
             strategies.check(self.trainer.strategy)
+            if self.needs_every_label:
+                check_known(getattr(self.trainer, "datamodule", None), type(self).__name__)
 
     def configure_model(self) -> None:
         if self.device_mesh is not None:

@@ -97,6 +97,16 @@ def frames_of(batch: Any) -> tuple[Tensor, Tensor]:
     return history.unflatten(1, frame), future.unflatten(1, frame)
 
 
+def check_known(data: Any, model: str) -> None:
+    """Raise ValueError if training labels of our data modules are unknown, -1; of others nothing is known."""
+    labels = getattr(getattr(data, "training", None), "labels", None)
+    if isinstance(labels, Tensor) and labels.ndim == 1 and (labels < 0).any():
+        raise ValueError(
+            f"{model} needs the label of every picture, and {type(data).__name__} has some without; leave out "
+            "labels_per_class and the folder unlabelled, or choose a model that learns from few labels: sgan or cc_gan"
+        )
+
+
 def size_of(batch: Any) -> int:
     """The number of samples in a batch: of its first tensor, for two domains of one; 0 where there is none."""
     while isinstance(batch, (list, tuple)) and batch:

@@ -113,6 +113,8 @@ class LabelledModule(LatentModule):
         mechanics: see `LatentMechanics`.
     """
 
+    needs_every_label = True
+
     def __init__(
         self, generator: nn.Module, num_classes: int, latent_dim: int, **mechanics: Unpack[LatentMechanics]
     ) -> None:

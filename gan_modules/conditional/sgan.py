@@ -94,5 +94,5 @@ def _check(labels: Tensor) -> None:
     if not (labels < 0).any():
         raise ValueError(
             "semi-supervised learning needs pictures without labels, which have the label -1, and the first batch has "
-            "none; add --data.labels_per_class 10"
+            "none; add --data.labels_per_class 10, or a folder unlabelled to your own"
         )

@@ -39,6 +39,7 @@ class AdvGAN(AdversarialModule):
 
     at_rest = ("classifier",)
     readers = ("generator",)
+    needs_every_label = True
 
     def __init__(
         self,

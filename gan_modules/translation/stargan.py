@@ -38,6 +38,7 @@ class StarGAN(AdversarialModule):
     """
 
     readers = ("generator",)
+    needs_every_label = True
 
     def __init__(
         self,

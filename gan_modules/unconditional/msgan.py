@@ -47,6 +47,7 @@ class MSGAN(LatentModule):
         checks.whole(0, num_classes=num_classes)
         checks.not_negative(mode_seeking_weight=mode_seeking_weight, weight_decay=weight_decay)
         checks.adam(betas, learning_rate=learning_rate)
+        self.needs_every_label = num_classes > 0
         self.discriminator, self.num_classes, self.mode_seeking_weight = discriminator, num_classes, mode_seeking_weight
         self.learning_rate, self.betas, self.weight_decay = learning_rate, betas, weight_decay
 
