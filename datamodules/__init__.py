@@ -1,6 +1,7 @@
 """LightningDataModules of real pictures, and of the points on which GANs are tested."""
 
 from datamodules.adaptation import DigitsOnPatches, EmojiAdaptation
+from datamodules.adaptation_folders import AdaptationFolders
 from datamodules.emoji import Emoji, EmojiPairs, EmojiStyles, EmojiUnpaired
 from datamodules.folders import ImageFolder, MadePairs, PairedFolders, SideBySide, UnpairedFolders
 from datamodules.loading import BatchedDataModule, PictureDataModule
@@ -15,6 +16,7 @@ __all__ = [
     "CIFAR100",
     "KMNIST",
     "MNIST",
+    "AdaptationFolders",
     "Arrays",
     "BatchedDataModule",
     "DigitsOnPatches",

@@ -43,6 +43,7 @@ Direction = Literal["left2right", "right2left"]
 Half = Literal["left", "right"]
 UNLABELLED = ("unlabelled", "unlabeled")
 """The folder whose pictures have no labels, in either spelling."""
+_ADVICE = f"move it (to {UNLABELLED[0]}/ if that is not known), or set labels false"
 
 
 class _Folders(PictureDataModule):
@@ -203,13 +204,10 @@ class ImageFolder(_Folders):
         return encoded(said) if self.texts else _places(said, root, names)
 
 
-def _class_of(path: Path, root: Path) -> str:
+def _class_of(path: Path, root: Path, advice: str = _ADVICE) -> str:
     parts = path.relative_to(root).parts
     if len(parts) < 2:
-        raise ValueError(
-            f"{path} is in no subfolder of {root}, its class: move it (to {UNLABELLED[0]}/ if that is not known), "
-            "or set labels false."
-        )
+        raise ValueError(f"{path} is in no subfolder of {root}, its class: {advice}.")
     return parts[0]
 
 

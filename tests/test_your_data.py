@@ -71,6 +71,12 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("horses_and_zebras/testB", "png", unchanged, coloured[:2]),
         ("seasons/summer", "png", unchanged, coloured),
         ("seasons/winter", "png", ImageOps.invert, coloured),
+        ("products/source/cups", "png", unchanged, coloured[:5]),
+        ("products/source/chairs", "jpg", ImageOps.mirror, coloured),
+        ("products/target", "jpg", ImageOps.invert, coloured[:3]),
+        ("products/target/of", "png", ImageOps.invert, coloured[3:]),
+        ("products/test/cups", "png", ImageOps.invert, coloured[:2]),
+        ("products/test/chairs", "png", ImageOps.invert, coloured[:3]),
         ("sketches", "png", unchanged, lines),
         ("photographs", "jpg", unchanged, coloured),
         ("facades", "png", side_by_side, coloured),
@@ -106,6 +112,9 @@ def test_a_block_of_commands_runs_as_it_stands(
             fit([*arguments, *QUICK])
             continue
         given = [str(next(Path().glob(each.replace("RUN", "*")))) if "RUN" in each else each for each in arguments]
+        if path == "scripts/adaptation.py":
+            loaded("adaptation").run(given)
+            continue
         sample.run(given)
         out = Path(given[given.index("--out") + 1])
         assert out.is_file() or any(out.rglob("*.png"))
