@@ -3,6 +3,7 @@
 from datamodules.adaptation import DigitsOnPatches, EmojiAdaptation
 from datamodules.adaptation_folders import AdaptationFolders
 from datamodules.emoji import Emoji, EmojiPairs, EmojiStyles, EmojiUnpaired
+from datamodules.films import FilmFolders
 from datamodules.folders import ImageFolder, MadePairs, PairedFolders, SideBySide, UnpairedFolders
 from datamodules.loading import BatchedDataModule, PictureDataModule
 from datamodules.mixtures import Grid, Ring
@@ -26,6 +27,7 @@ __all__ = [
     "EmojiStyles",
     "EmojiUnpaired",
     "FashionMNIST",
+    "FilmFolders",
     "Grid",
     "ImageFolder",
     "MadePairs",

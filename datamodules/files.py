@@ -20,6 +20,7 @@ Row = tuple[Path, ...]
 """The files of one item, one for each domain."""
 Unreadable = Literal["error", "skip"]
 Item = TypeVar("Item")
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -97,30 +98,36 @@ def read_rows(rows: Sequence[Row], readers: Sequence[Reader], in_memory: bool, u
         pictures = [read(path) for path, read in zip(row, readers, strict=True)]
         return pictures if in_memory else []
 
-    items = _readable(rows, look, unreadable)
+    items = readable(rows, look, unreadable)
     kept = torch.tensor(list(items))
     if in_memory:
         return Read([torch.stack(column) for column in zip(*items.values(), strict=True)], kept)
     return Read([Files([rows[i][k] for i in items], read) for k, read in enumerate(readers)], kept)
 
 
-def _readable(
-    rows: Sequence[Row], look: Callable[[Row], list[Tensor]], unreadable: Unreadable
-) -> dict[int, list[Tensor]]:
-    def attempt(row: Row) -> list[Tensor] | Exception:
+def readable(
+    items: Sequence[Item], look: Callable[[Item], Seen], unreadable: Unreadable, what: str = "pictures"
+) -> dict[int, Seen]:
+    """What `look` gives for each item, by the item's place; those for which it raises are named, or left out.
+
+    Raises:
+        ValueError: if it raises for an item and `unreadable` is "error", or for all.
+    """
+
+    def attempt(item: Item) -> Seen | Exception:
         try:
-            return look(row)
+            return look(item)
         except (ValueError, OSError) as error:
             return error
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        seen = tqdm(pool.map(attempt, rows), "reading pictures", len(rows), delay=3, leave=False, disable=_silent())
+        seen = tqdm(pool.map(attempt, items), f"reading {what}", len(items), delay=3, leave=False, disable=_silent())
         results = list(seen)
     failed = [str(result).rstrip(".") for result in results if isinstance(result, Exception)]
     if failed:
-        told = f"{len(failed)} of {len(rows)} pictures cannot be read: " + "; ".join(failed[:5])
+        told = f"{len(failed)} of {len(items)} {what} cannot be read: " + "; ".join(failed[:5])
         told += f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
-        if unreadable == "error" or len(failed) == len(rows):
+        if unreadable == "error" or len(failed) == len(items):
             raise ValueError(f'{told}. Repair or remove them, or leave them out with unreadable="skip".')
         rank_zero_warn(f"{told}. They are left out.")
     return {i: result for i, result in enumerate(results) if not isinstance(result, Exception)}
@@ -189,26 +196,31 @@ def split_folder(root: Path, every: int, unlabelled: Sequence[str] = ()) -> Spli
         FileNotFoundError: if there is no such folder.
         ValueError: if a part is empty.
     """
-    paths = listed(root)
-    training_root = root / "train" if (root / "train").is_dir() else root
+    paths, (training_root, held_root) = listed(root), parts_of(root)
     folders = {folder / name for folder in (root, training_root) for name in unlabelled}
     without = [path for path in paths if folders & set(path.parents)] if folders else []
     if without:
         paths = sorted({*paths} - {*without})
-    for name in ("val", "test"):
-        held_root = root / name
-        if held_root.is_dir():
-            aside = {root / "val", root / "test"}
-            rest = [path for path in paths if training_root in path.parents and not aside & set(path.parents)]
-            if not rest:
-                others = "held out or without labels" if without else "held out"
-                raise ValueError(f"There are no pictures for training in {training_root}, beside those {others}.")
-            return Split(rest, training_root, listed(held_root), held_root, without)
-    paths = [path for path in paths if training_root in path.parents]
-    if without and not paths:
-        raise ValueError(f"There are no pictures for training in {training_root}, beside those without labels.")
-    rest, held = every_nth(paths, every)
+    rest = training_of(root, paths)
+    others = [*(["held out"] if held_root else []), *(["without labels"] if without else [])]
+    if others and not rest:
+        raise ValueError(f"There are no pictures for training in {training_root}, beside those {' or '.join(others)}.")
+    if held_root is not None:
+        return Split(rest, training_root, listed(held_root), held_root, without)
+    rest, held = every_nth(rest, every)
     return Split(rest, training_root, held, training_root, without)
+
+
+def parts_of(root: Path) -> tuple[Path, Path | None]:
+    """The folder of the training pictures, and that of those held out, if there is one."""
+    held_out = [root / name for name in ("val", "test") if (root / name).is_dir()]
+    return root / "train" if (root / "train").is_dir() else root, held_out[0] if held_out else None
+
+
+def training_of(root: Path, paths: Sequence[Path]) -> list[Path]:
+    """Of pictures below `root` those that are neither outside of `train`, if there is one, nor in `val` or `test`."""
+    training_root, aside = parts_of(root)[0], {root / "val", root / "test"}
+    return [path for path in paths if training_root in path.parents and not aside & set(path.parents)]
 
 
 def every_nth(items: Sequence[Item], every: int) -> tuple[list[Item], list[Item]]:

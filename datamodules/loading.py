@@ -164,3 +164,28 @@ class PictureDataModule(BatchedDataModule):
         moved = (jittered(x, u, self.side(x), self.flip) for x, u in zip(batch.columns, varied, strict=True))
         finished = (*(scaled(x, self.dtype) for x in moved), *([] if batch.labels is None else [batch.labels]))
         return finished if len(finished) > 1 else finished[0]
+
+
+class FilmDataModule(PictureDataModule):
+    """Films, whose one column has a clip's frames joined along the channels; see `MovingEmoji` for the batches.
+
+    A subclass sets `history`.
+    """
+
+    history: int
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of the history."""
+        return self.history * self.channels
+
+    def finish(self, batches: Batches) -> tuple[object, ...]:
+        return *super().finish(batches), self.history, self.channels
+
+    def on_after_batch_transfer(self, batch: object, dataloader_idx: int) -> object:
+        finished = super().on_after_batch_transfer(batch, dataloader_idx)
+        if not isinstance(batch, Raw) or not isinstance(finished, Tensor):
+            return finished
+        first, second = self.source_channels, self.source_channels + self.channels
+        parts = finished[:, :first], finished[:, first:second], finished[:, second:]
+        return tuple(part for part in parts if part.shape[1])

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from datamodules.emoji import SIZE, Style, pictures, shrunk, split
-from datamodules.loading import PictureDataModule
-from datamodules.order import Batches, Raw, random_numbers
+from datamodules.loading import FilmDataModule
+from datamodules.order import Batches, random_numbers
 from datamodules.pixels import in_channels
 from gan_modules import checks
 from gan_modules.randomness import mix
@@ -17,7 +17,7 @@ _CLIP = 4  # what a hash is for
 _PALEST = 160  # the darkest value of a coloured ground's channels
 
 
-class MovingEmoji(PictureDataModule):
+class MovingEmoji(FilmDataModule):
     """The frames that a film has shown, and the next one; one or two emoji in front of a plain ground.
 
     Batches are `(history, next)`, images (n, history * channels, h, w) and (n, channels, h, w), a film's frames being
@@ -79,14 +79,6 @@ class MovingEmoji(PictureDataModule):
         self.style, self.history, self.ahead, self.most, self.speed = style, history, ahead, most, speed
         self.clips, self.held_out_clips, self.coloured = clips, held_out_clips, coloured
 
-    @property
-    def source_channels(self) -> int:
-        """Channels of the history."""
-        return self.history * self.channels
-
-    def finish(self, batches: Batches) -> tuple[object, ...]:
-        return *super().finish(batches), self.history, self.channels
-
     def setup(self, stage: str) -> None:
         if self.ready:
             return
@@ -95,14 +87,6 @@ class MovingEmoji(PictureDataModule):
         training = self._films(emoji[rest], self.clips, self.history + 1, mix(self.seed, _CLIP))
         self.training = Batches(training, vary=self.flip, seed=self.seed)
         self.held_out = Batches(self._films(emoji[held_out], self.held_out_clips, self.history + self.ahead, 0))
-
-    def on_after_batch_transfer(self, batch: object, dataloader_idx: int) -> object:
-        finished = super().on_after_batch_transfer(batch, dataloader_idx)
-        if not isinstance(batch, Raw) or not isinstance(finished, Tensor):
-            return finished
-        first, second = self.source_channels, self.source_channels + self.channels
-        parts = finished[:, :first], finished[:, first:second], finished[:, second:]
-        return tuple(part for part in parts if part.shape[1])
 
     def _films(self, emoji: Tensor, count: int, frames: int, key: int) -> "_Films":
         return _Films(emoji, count, frames, key, self.image_size, self.most, self.speed, self.coloured)

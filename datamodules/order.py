@@ -172,7 +172,7 @@ class Batches(Dataset[Raw]):
     @property
     def in_memory(self) -> bool:
         """Whether no file is read for a batch."""
-        return all(isinstance(column, Tensor) for column in self.columns)
+        return all(getattr(column, "in_memory", isinstance(column, Tensor)) for column in self.columns)
 
     def fingerprint(self) -> str | None:
         """A digest of all items in their order, and of the seed where it varies them; None: a column has none.
@@ -182,12 +182,10 @@ class Batches(Dataset[Raw]):
         seed = self.seed if self.vary or self.unpaired else None
         parts = [repr((self.vary, self.unpaired, seed, self.labels is None))]
         for column in self.columns if self.labels is None else (*self.columns, self.labels):
-            if isinstance(column, Tensor):
-                parts.append(_digest(column))
-            elif hasattr(column, "fingerprint"):
-                parts.append(column.fingerprint())
-            else:
+            digest = digest_of(column)
+            if digest is None:
                 return None
+            parts.append(digest)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def __getitem__(self, request: Request) -> Raw:
@@ -222,6 +220,13 @@ class OneEpoch(Dataset[Raw]):
 
     def __getitem__(self, number: int) -> Raw:
         return self.dataset[self.requests[number]]
+
+
+def digest_of(column: Indexed) -> str | None:
+    """A digest of all that a column gives: of a tensor's bytes, or its own `fingerprint`; None: it has none."""
+    if not isinstance(column, Tensor):
+        return column.fingerprint() if hasattr(column, "fingerprint") else None
+    return _digest(column)
 
 
 def _digest(tensor: Tensor) -> str:

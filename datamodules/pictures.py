@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -28,6 +28,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ACROSS = [_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)]  # width becomes height
 
 
 def load_picture(
@@ -59,7 +60,7 @@ def load_picture(
     """
     with _opened(path) as opened:
         opened.load()
-        picture = _flat(_upright(opened), background).convert("L" if channels == 1 else "RGB")
+        picture = _converted(opened, channels, background)
     if half is not None:
         middle = picture.width // 2
         if not middle:
@@ -69,8 +70,49 @@ def load_picture(
         )
     if size is not None:
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.NEAREST if exact else Image.Resampling.BICUBIC)
-    pixels = np.array(picture)
-    return torch.from_numpy(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1).copy())
+    return _pixels(picture)
+
+
+def load_frames(
+    path: Path,
+    numbers: Sequence[int],
+    channels: int = 3,
+    size: int | None = None,
+    background: str = "white",
+) -> Tensor:
+    """Frames of the animation at `path`, as `load_picture` gives a picture: uint8 (t, channels, h, w).
+
+    Args:
+        path: a file of any format that Pillow reads; a picture has one frame.
+        numbers: of the frames, from 0. To reach one, those before it are decoded.
+        channels, size, background: as for `load_picture`.
+
+    Raises:
+        FileNotFoundError: as `load_picture` does.
+        ValueError: as `load_picture` does, and if there is no such frame.
+    """
+    frames = []
+    with _opened(path) as opened:
+        for number in numbers:
+            opened.seek(number)
+            picture = _converted(opened, channels, background)
+            if size is not None:
+                picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+            frames.append(_pixels(picture))
+    return torch.stack(frames)
+
+
+def count_frames(path: Path) -> int:
+    """Of an animation; 1 of a picture. Raises as `load_picture` does, for what is seen without decoding."""
+    with _opened(path) as opened:
+        return getattr(opened, "n_frames", 1)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of the upright picture. Raises as `check_picture` does."""
+    with _opened(path) as opened:
+        width, height = opened.size
+        return (height, width) if _turn(opened) in _ACROSS else (width, height)
 
 
 def check_picture(path: Path) -> None:
@@ -152,12 +194,25 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise ValueError(f"{path} is damaged ({error}).") from error
 
 
+def _converted(picture: Image.Image, channels: int, background: str) -> Image.Image:
+    return _flat(_upright(picture), background).convert("L" if channels == 1 else "RGB")
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    pixels = np.array(picture)
+    return torch.from_numpy(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1).copy())
+
+
 def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged metadata are no reason to refuse a picture
-        turn = None
+    turn = _turn(picture)
     return picture if turn is None else picture.transpose(turn)
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    try:
+        return _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged metadata are no reason to refuse a picture
+        return None
 
 
 def _flat(picture: Image.Image, background: str) -> Image.Image:

@@ -1,7 +1,7 @@
 """Films from checkpoints: what `scripts/sample.py` does for models that predict frames."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -9,10 +9,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from datamodules import MovingEmoji, find_pictures, load_picture
+from datamodules import FilmFolders, MovingEmoji
+from datamodules.files import Reader
+from datamodules.films import film_at
 from gan_modules import checkpoints, checks
 from gan_modules.batches import frames_of
 from gan_modules.callbacks import drawing, films
+from gan_modules.evaluation import comparison
 from gan_modules.translation import VideoGAN
 
 _STEPS = 8
@@ -21,13 +24,14 @@ _DRAWN = ("style", "emoji_size", "most", "speed", "coloured", "image_size")
 
 
 def save_film(checkpoint: Path, out: Path, n: int = 4, frames: Path | None = None, trust: tuple[str, ...] = ()) -> None:
-    """Write an animated GIF of what the model predicts from the frames in a folder, or of `n` clips of emoji.
+    """Write an animated GIF of what the model predicts from the frames in a folder, or in a GIF, or of `n` clips.
 
-    Emoji are held out and beside the truth. Of a folder, the last frames by name are seen, which are brought to the
-    size that the model was trained at; the frames that follow are the model's alone.
+    Clips are held out and beside the truth: of the films that the model was trained on if these are `FilmFolders`, else
+    of emoji. Of a folder or a GIF, the last frames are seen, which are brought to the size that the model was trained
+    at; the frames that follow are the model's alone.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
+        FileNotFoundError: if there is no such folder, or the films of the training are no longer there.
         ValueError: if the checkpoint is none (see `checkpoints.load`), its model predicts no frames, there are too few
             of them, or one cannot be read.
     """
@@ -53,11 +57,23 @@ def film(checkpoint: Path, n: int = 4, frames: Path | None = None, trust: tuple[
         if frames is not None:
             seen = _frames(frames, history, network.out_channels, options.get("image_size"), network.multiple)
             return films.film({"history": seen, "rollout": module.predict(seen, _STEPS)})
-        data = MovingEmoji(history=history, ahead=_STEPS, held_out_clips=n, channels=network.out_channels, **options)
+        data: FilmFolders | MovingEmoji | None = _own_films(saved["config"])
+        if data is None:
+            clips = {"history": history, "ahead": _STEPS, "held_out_clips": n, "channels": network.out_channels}
+            data = MovingEmoji(**clips, **options)
         data.setup("validate")
-        batch = data.on_after_batch_transfer(data.held_out[0, torch.arange(n)], 0)
+        batch = data.on_after_batch_transfer(data.held_out[0, torch.arange(min(n, len(data.held_out)))], 0)
         seen, future = frames_of(batch)
-        return films.film({"history": seen, "rollout": module.predict(seen, _STEPS), "future": future})
+        return films.film({"history": seen, "rollout": module.predict(seen, future.shape[1]), "future": future})
+
+
+def _own_films(config: Any) -> FilmFolders | None:
+    """The films that a model was trained on, if they are somebody's own."""
+    data = config.get("data") if isinstance(config, dict) else None
+    if not isinstance(data, dict) or data.get("class_path") != "datamodules.FilmFolders":
+        return None
+    made, _ = comparison.data_module("", [], data, {})
+    return cast(FilmFolders, made)
 
 
 def _options(config: Any) -> dict[str, Any]:
@@ -69,16 +85,13 @@ def _options(config: Any) -> dict[str, Any]:
     return found
 
 
-def _frames(folder: Path, history: int, channels: int, size: int | None, factor: int) -> Tensor:
-    """The last frames of a folder (1, history, channels, h, w)."""
-    paths = find_pictures(folder)[-history:]
-    if len(paths) < history:
-        raise ValueError(f"expected at least {history} frames in {folder}, found {len(paths)}; give a longer film")
-    pictures = [load_picture(path, channels=channels).float() / 127.5 - 1 for path in paths]
-    scale = 1.0 if size is None else size / min(pictures[0].shape[-2:])
-    height, width = (max(1, round(side * scale / factor)) * factor for side in pictures[0].shape[-2:])
-    resized = [
-        interpolate(picture[None], (height, width), mode="bilinear", antialias=True, align_corners=False)
-        for picture in pictures
-    ]
-    return torch.stack(resized, dim=1)
+def _frames(path: Path, history: int, channels: int, size: int | None, factor: int) -> Tensor:
+    """The last frames of a folder, or of a GIF (1, history, channels, h, w)."""
+    given = film_at(path)
+    if (length := given.length()) < history:
+        raise ValueError(f"expected at least {history} frames in {path}, found {length}; give a longer film")
+    seen = given.frames(Reader(channels, None))[torch.arange(length - history, length)]
+    pictures = seen.float() / 127.5 - 1
+    scale = 1.0 if size is None else size / min(pictures.shape[-2:])
+    height, width = (max(1, round(side * scale / factor)) * factor for side in pictures.shape[-2:])
+    return interpolate(pictures, (height, width), mode="bilinear", antialias=True, align_corners=False)[None]

@@ -217,8 +217,13 @@ class Pictures:
         """What this module has; `domains` are the names of its two domains, where they are known.
 
         Raises:
-            ValueError: if it makes pictures of noise alone.
+            ValueError: if it makes pictures of noise alone, or films.
         """
+        if hasattr(module, "predict"):
+            raise ValueError(
+                f"{type(module).__name__} predicts films, which the page does not show; give the checkpoint to "
+                "scripts/sample.py --out film.gif"
+            )
         ways = [Translator(module, trained_at, bool(way)) for way in range(2 if hasattr(module, "inverse") else 1)]
         first, second = domains if len(domains) == 2 else ("first domain", "second domain")
         free = ways[0].size is None and not ways[0].reconstructs

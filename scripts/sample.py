@@ -71,7 +71,7 @@ def _parser() -> ScriptParser:
         "--text", nargs="+", default=[], help='what a model of texts draws, a row each: --text "red apple"'
     )
     pictures = parser.add_argument_group("models that translate, fill or reconstruct pictures")
-    pictures.add_argument("--input", type=Path, help="folder of pictures")
+    pictures.add_argument("--input", type=Path, help="folder of pictures; for a film, of its frames, or a .gif")
     pictures.add_argument("--inverse", action="store_true", help="translate from the second domain to the first")
     pictures.add_argument("--size", type=int, help="what the shorter side becomes; default: as in training")
     pictures.add_argument("--tile", type=int, help="for large pictures: side of tiles, at the pictures' own size")

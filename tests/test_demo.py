@@ -197,6 +197,13 @@ def test_a_file_that_is_no_checkpoint_gets_a_sentence(tmp_path: Path) -> None:
             loaded("demo").run(["--checkpoint", str(tmp_path / name)])
 
 
+@pytest.mark.slow
+def test_a_model_of_films_gets_a_sentence(tmp_path: Path) -> None:
+    checkpoint = trained(tmp_path, "--model", "video_gan")
+    with pytest.raises(ValueError, match="predicts films.* to scripts/sample.py --out film.gif"):
+        loaded("demo").run(["--checkpoint", str(checkpoint)])
+
+
 def test_without_gradio_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "gradio", None)
     monkeypatch.delitem(__import__("sys").modules, "gan_modules.demo")

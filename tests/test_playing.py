@@ -223,6 +223,11 @@ def test_a_model_of_noise_alone_has_no_pictures() -> None:
         Pictures.of(module("gan"))
 
 
+def test_a_model_of_films_has_no_page() -> None:
+    with pytest.raises(ValueError, match="VideoGAN predicts films.* to scripts/sample.py --out film.gif"):
+        Pictures.of(module("video_gan"))
+
+
 def test_transparent_parts_are_white() -> None:
     clear = Image.new("RGBA", (3, 2), (9, 9, 9, 0))
     assert (pixels_of(clear) == 255).all()

@@ -84,11 +84,13 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("streets", "jpg", unchanged, coloured),
         ("small", "png", small, coloured),
         ("large", "png", unchanged, coloured),
+        ("films/walk", "png", unchanged, coloured),
     ]
     for folder, suffix, change, given in layouts:
         (root / "my" / folder).mkdir(parents=True)
         for number, picture in enumerate(given):
             change(picture).save(root / "my" / folder / f"{number}.{suffix}")
+    coloured[0].save(root / "my" / "films" / "jump.gif", save_all=True, append_images=coloured[1:])
     rows = [f"{number}.png,{'cat' if number % 2 else 'dog'}" for number in range(COUNT)]
     (root / "my" / "labels.csv").write_text("\n".join(["file,label", *rows]))
     texts = (f"{number}.png,picture number {number}" for number in range(COUNT))

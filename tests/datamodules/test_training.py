@@ -140,9 +140,8 @@ def test_two_processes_see_what_one_sees(tmp_path: Path) -> None:
 
 def test_presets_say_what_they_are_and_can_be_made(tmp_path: Path) -> None:
     needed = {"Arrays": {"path"}, "PairedFolders": {"source", "target"}}
-    folders = {
-        name: {"root"} for name in ("ImageFolder", "UnpairedFolders", "SideBySide", "MadePairs", "AdaptationFolders")
-    }
+    rooted = "ImageFolder", "UnpairedFolders", "SideBySide", "MadePairs", "AdaptationFolders", "FilmFolders"
+    folders = {name: {"root"} for name in rooted}
     presets = sorted(Path(str(files("datamodules") / "presets")).glob("*.yaml"))
     assert len(presets) >= 21
     for path in presets:
