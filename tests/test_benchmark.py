@@ -16,6 +16,7 @@ def benchmark() -> ModuleType:
     return loaded("benchmark")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "wgan_gp_autograd"])
 def test_fit_and_the_bare_loop_end_with_the_same_weights(benchmark: ModuleType, name: str) -> None:
     case = benchmark.CASES[name](image_size=16, width=4, batch_size=4)

@@ -74,6 +74,7 @@ def test_every_parameter_of_every_network_learns(name: str, own: bool) -> None:
     assert module.batches_seen == 12
 
 
+@pytest.mark.slow
 @every_variant
 def test_each_optimizer_moves_its_own_parameters_and_no_others(name: str) -> None:
     module = build(name, average_decay=0.9)

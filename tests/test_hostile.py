@@ -419,6 +419,7 @@ ARGUMENTS: dict[str, tuple[str, Edit]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_arguments(good: dict[str, Path], tmp_path: Path) -> None:
     tally = Tally(tmp_path)
     for kind, (word, edit) in ARGUMENTS.items():

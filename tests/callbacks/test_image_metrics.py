@@ -55,6 +55,7 @@ def scores_of(trainer: Any) -> dict[str, float]:
     return {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith("metric/")}
 
 
+@pytest.mark.slow
 def test_fid_is_the_published_one_and_is_monitored(
     known, trainer, loader, pictures, inception_weights, tmp_path
 ) -> None:

@@ -40,6 +40,7 @@ def test_what_the_held_out_part_does_not_depend_on_changes_nothing() -> None:
     assert len({plain, held_out(Emoji(image_size=8, labels=True)), held_out(Emoji(image_size=8, channels=1))}) == 3
 
 
+@pytest.mark.slow
 def test_the_training_part_depends_on_what_varies_it() -> None:
     def training(data: BatchedDataModule) -> str | None:
         data.setup("fit")
