@@ -79,10 +79,11 @@ class AdaptationFolders(_Folders):
         if self.ready:
             return
         sources, targets, tests = map(self._listed, ("source", "target", "test"))
+        names = self.class_names
         source, sources = self._read(sources, True)
-        labels = self._labels(sources, "source")
+        labels = self._labels(sources, "source", names)
         target, tests = self._read(tests, False)
-        held_out = self._labels(tests, "test")
+        held_out = self._labels(tests, "test", names)
         if self.only is not None:
             self.training = Batches(source, labels=labels, vary=self.vary, seed=self.seed)
             self.held_out = Batches(target, labels=held_out, seed=self.seed)
@@ -110,5 +111,5 @@ class AdaptationFolders(_Folders):
     def _classes(self, paths: list[Path], name: str) -> list[str]:
         return [_class_of(path, self.root / name, "move it into one") for path in paths]
 
-    def _labels(self, paths: list[Path], name: str) -> Tensor:
-        return _places(self._classes(paths, name), self.root / name, self.class_names)
+    def _labels(self, paths: list[Path], name: str, names: list[str]) -> Tensor:
+        return _places(self._classes(paths, name), self.root / name, names)

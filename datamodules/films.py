@@ -203,17 +203,16 @@ class FilmFolders(FilmDataModule, _Folders):
 
     def _clips(self, films: Sequence[Film], training: bool) -> "_Clips":
         read = self.reader(training, self.channels)
-        lengths = [len(film.frames(read)) for film in films]
-        in_memory = sum(lengths) * read.bytes <= self.cache
+        columns = [film.frames(read) for film in films]
+        in_memory = sum(map(len, columns)) * read.bytes <= self.cache
 
-        def look(film: Film) -> Indexed:
-            frames = film.frames(read)
+        def look(frames: Indexed) -> Indexed:
             if not in_memory and self.unreadable == "error":
                 return frames
             decoded = frames[torch.arange(len(frames))]
             return decoded if in_memory else frames
 
-        found = list(readable(films, look, self.unreadable, "films").values())
+        found = list(readable(columns, look, self.unreadable, "films").values())
         count = self.history + (1 if training else self.ahead)
         return _Clips(found, count, self.step, self.stride if training else self._span(False))
 

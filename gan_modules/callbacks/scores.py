@@ -92,13 +92,18 @@ class Scorer:
         return network if isinstance(network, FeatureNetwork) else None
 
     @property
+    def settled(self) -> bool:
+        """Whether its value is known, and does not change in a run."""
+        return self.once and bool(self.values)
+
+    @property
     def better(self) -> str:
         """Whether "higher" or "lower" values are better; empty where the metric does not say."""
         return {True: "higher", False: "lower", None: ""}[self.metric.higher_is_better]
 
     def compute(self) -> dict[str, Tensor]:
         """Names and values over what was taken in since the last call, the same on every process."""
-        if self.metric.update_called and not (self.once and self.values):
+        if self.metric.update_called and not self.settled:
             value = self.metric.compute()
             self.metric.reset()
             self.knows_real = not getattr(self.metric, "reset_real", True)
@@ -202,7 +207,7 @@ class Scores(Callback, ABC):
 
     def _update(self, trainer: Trainer, direction: str, view: View) -> None:
         for scorer in self._scorers[direction]:
-            if scorer.once and scorer.values:
+            if scorer.settled:
                 continue
             scorer.feed(scorer.metric, view, False)
             if direction not in self._seen and not scorer.knows_real:

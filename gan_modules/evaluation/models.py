@@ -152,7 +152,7 @@ def scores(model: Model, measures: Measures, count: int, seed: int) -> dict[str,
 
 def _feed(scorers: Sequence[Scorer], view: View) -> None:
     for scorer in scorers:
-        if scorer.once and scorer.values:
+        if scorer.settled:
             continue
         for real in (False,) if scorer.knows_real else (False, True):
             scorer.feed(scorer.metric, view, real)

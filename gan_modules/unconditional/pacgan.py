@@ -74,6 +74,7 @@ class PacGAN(LatentModule):
         self.discriminator, self.packing = discriminator, packing
         self.n_discriminator, self.n_generator = n_discriminator, n_generator
         self.discriminator_objective, self.generator_objective = discriminator_objective, generator_objective
+        self.compares = _compares(generator_objective)
         self.penalty, self.penalty_weight = penalty, penalty_weight
         self.learning_rate, self.betas = learning_rate, betas
 
@@ -100,7 +101,7 @@ class PacGAN(LatentModule):
 
     def generator_loss(self, real: Tensor) -> Tensor:
         """The generator's objective on packs of its samples, and of the last real ones where it compares the two."""
-        shown = [self.sample(len(real)), *([real] if _compares(self.generator_objective) else [])]
+        shown = [self.sample(len(real)), *([real] if self.compares else [])]
         return self.generator_objective(*(self.discriminator(self.packed(samples)) for samples in shown))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
